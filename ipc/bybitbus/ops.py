@@ -1,0 +1,53 @@
+"""The ops of the request sockets and where the bus sends them (`ipc/PROTOCOL.md`, "Ops").
+
+`writes` tells whether an op may change something at the exchange: an unanswered one is then
+`unknown`, never `rejected`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Route(Enum):
+    """Which program serves an op."""
+
+    ORDER_EXECUTION = "order-execution-<account>"
+    PRIVATE_STREAM = "private-stream-<account>"
+    PUBLIC_FEED = "public-feed-<args.category>"
+    BUS = "bus"
+    ANY = "args.program, the bus without it"
+
+
+class Op(NamedTuple):
+    """One op."""
+
+    route: Route
+    writes: bool
+
+
+OPS: dict[str, Op] = {
+    "order.create": Op(Route.ORDER_EXECUTION, True),
+    "order.amend": Op(Route.ORDER_EXECUTION, True),
+    "order.cancel": Op(Route.ORDER_EXECUTION, True),
+    "order.cancel-all": Op(Route.ORDER_EXECUTION, True),
+    "order.create-batch": Op(Route.ORDER_EXECUTION, True),
+    "order.amend-batch": Op(Route.ORDER_EXECUTION, True),
+    "order.cancel-batch": Op(Route.ORDER_EXECUTION, True),
+    "order.validate": Op(Route.ORDER_EXECUTION, False),
+    "order.status": Op(Route.ORDER_EXECUTION, False),
+    "account.orders": Op(Route.PRIVATE_STREAM, False),
+    "account.order-history": Op(Route.PRIVATE_STREAM, False),
+    "account.executions": Op(Route.PRIVATE_STREAM, False),
+    "account.positions": Op(Route.PRIVATE_STREAM, False),
+    "account.wallet": Op(Route.PRIVATE_STREAM, False),
+    "account.fee-rate": Op(Route.PRIVATE_STREAM, False),
+    "account.info": Op(Route.PRIVATE_STREAM, False),
+    "market.snapshot": Op(Route.PUBLIC_FEED, False),
+    "market.instruments": Op(Route.PUBLIC_FEED, False),
+    "gateway.hello": Op(Route.BUS, False),
+    "gateway.ping": Op(Route.ANY, False),
+    "gateway.status": Op(Route.ANY, False),
+    "gateway.subscriptions": Op(Route.ANY, False),
+}
