@@ -1,0 +1,286 @@
+"""The settings: one frozen tree, with every default, and how it is read from YAML.
+
+Secrets are never in it by value: it names the files or variables that hold them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import yaml
+
+from bybitbus.endpoints import default_run_dir
+from bybitd.errors import ConfigError
+
+Environment = Literal["sim", "testnet", "demo", "mainnet"]
+Category = Literal["spot", "linear", "inverse", "option"]
+CATEGORIES: tuple[Category, ...] = ("spot", "linear", "inverse", "option")
+
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+Milliseconds = Annotated[int, msgspec.Meta(gt=0)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,23}\Z")]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mapping of the configuration file; an unknown key is an error."""
+
+
+class Log(_Section, frozen=True):
+    """What goes to the log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Bus(_Section, frozen=True):
+    """The front door."""
+
+    high_water_mark: Annotated[int, msgspec.Meta(ge=1000, le=10_000_000)] = 50_000
+
+
+class Feed(_Section, frozen=True):
+    """One category of public data. `topics` are always on; the rest follows subscriptions."""
+
+    enabled: bool = True
+    topics: tuple[str, ...] = ()
+
+
+class Feeds(_Section, frozen=True):
+    """The public side."""
+
+    linger_s: Seconds = 30.0
+    spot: Feed = Feed()
+    linear: Feed = Feed()
+    inverse: Feed = Feed()
+    option: Feed = Feed()
+
+    def of(self, category: Category) -> Feed:
+        """Return the settings of one category."""
+        feed: Feed = getattr(self, category)
+        return feed
+
+
+class Account(_Section, frozen=True):
+    """One account: where its keys are, and how long an order may take.
+
+    The key id may stand here or in a file or variable; the secret only in a file or variable.
+    A relative file is looked for in $CREDENTIALS_DIRECTORY first, then beside the configuration.
+    """
+
+    api_key: str = ""
+    api_key_file: str = ""
+    api_key_env: str = ""
+    api_secret_file: str = ""
+    api_secret_env: str = ""
+    recv_window_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 5000
+    order_timeout_ms: Milliseconds = 5000
+
+
+class Journal(_Section, frozen=True):
+    """The order journal. `process` survives a killed process, `disk` survives a power cut."""
+
+    sync: Literal["process", "disk"] = "process"
+
+
+class Simulator(_Section, frozen=True):
+    """The exchange on this machine, used only where `environment` is `sim`.
+
+    `symbols` sets how many symbols a category has; without it there is a small catalogue.
+    `rate_limits` off answers as fast as it can, for benchmarks.
+    """
+
+    port: Port = 0
+    tls: bool = False
+    seed: int = 1
+    rate_per_s: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 20.0
+    rate_limits: bool = True
+    symbols: dict[Category, Annotated[int, msgspec.Meta(ge=1, le=2000)]] = {}
+
+
+class Settings(_Section, frozen=True):
+    """Everything that can be set."""
+
+    environment: Environment = "sim"
+    region: str = ""
+    run_dir: str = ""
+    state_dir: str = ""
+    log: Log = Log()
+    bus: Bus = Bus()
+    feeds: Feeds = Feeds()
+    accounts: dict[Name, Account] = msgspec.field(default_factory=lambda: {"main": Account()})
+    journal: Journal = Journal()
+    simulator: Simulator = Simulator()
+
+    def programs(self) -> tuple[str, ...]:
+        """Return the names of the programs that this configuration runs, in starting order."""
+        names = ["simulator"] if self.environment == "sim" else []
+        names.append("bus")
+        names += [f"public-feed-{name}" for name in CATEGORIES if self.feeds.of(name).enabled]
+        for account in self.accounts:
+            names += [f"private-stream-{account}", f"order-execution-{account}"]
+        return tuple(names)
+
+
+def search_path(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
+    """Yield where a configuration file is looked for when none is named, best first."""
+    if named := environ.get("BYBITD_CONFIG"):
+        yield Path(named)
+        return
+    yield Path("bybitd.yaml")
+    yield Path("~/.config/bybitd/bybitd.yaml").expanduser()
+    yield Path("/etc/bybitd/bybitd.yaml")
+
+
+def find(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the configuration file to use, or None for the built-in defaults.
+
+    Raises:
+        ConfigError: $BYBITD_CONFIG names a file that is not there.
+    """
+    for path in search_path(environ):
+        if path.is_file():
+            return path
+        if "BYBITD_CONFIG" in environ:
+            raise ConfigError(f"{path} is not a file", where="$BYBITD_CONFIG")
+    return None
+
+
+def load(path: Path) -> Settings:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: unreadable, no YAML, an unknown key (names the nearest), a wrong type or
+            value; each with the line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can not be read: {error}", where=str(path)) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str = "configuration") -> Settings:
+    """Return the settings that a YAML text describes; `name` is what errors call the text.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        plain = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"is no YAML: {error.problem}", where=name + line) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"is no YAML: {error}", where=name) from None
+    if plain is None:
+        return Settings()
+    _refuse_duplicates(root, name)
+    try:
+        return msgspec.convert(plain, Settings, strict=True)
+    except msgspec.ValidationError as error:
+        raise _located(str(error), root, plain, name) from None
+
+
+def dump(settings: Settings) -> str:
+    """Return the settings as YAML, defaults included. There is no secret in it to hide."""
+    return str(yaml.safe_dump(msgspec.to_builtins(settings), sort_keys=False))
+
+
+def run_dir(settings: Settings, chosen: str | None = None) -> Path:
+    """Return the run folder: `--run-dir`, else the file's, else the environment's."""
+    named = chosen or os.environ.get("BYBITD_RUN_DIR") or settings.run_dir
+    return Path(named).expanduser().absolute() if named else default_run_dir()
+
+
+def state_dir(settings: Settings, chosen: str | None = None) -> Path:
+    """Return the state folder: `--state-dir`, else the file's, else the environment's."""
+    environ = os.environ
+    named = chosen or environ.get("BYBITD_STATE_DIR") or settings.state_dir
+    if not named:
+        named = environ.get("STATE_DIRECTORY", "").split(":")[0] or "~/.local/state/bybitd"
+    return Path(named).expanduser().absolute()
+
+
+def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
+    # PyYAML lets the last of two equal keys win in silence.
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise ConfigError(
+                    f"the key {key.value!r} stands twice",
+                    where=f"{name}:{key.start_mark.line + 1}",
+                    hint="keep one of them",
+                )
+            seen.add(key.value)
+            _refuse_duplicates(value, name)
+    elif isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_duplicates(item, name)
+
+
+def _located(message: str, root: yaml.Node | None, plain: Any, name: str) -> ConfigError:
+    text, _, path = message.rstrip("`").partition(" - at `")
+    keys = [word or index for word, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path)]
+    if "..." in keys and keys[0] == "accounts":  # msgspec does not say which key it means
+        keys[keys.index("...")] = _wrong_account(plain)
+    node, dotted = _walk(root, keys)
+    hint = ""
+    if unknown := re.search(r"unknown field `(.+?)`", text):
+        word = unknown.group(1)
+        known = _fields_at(dotted)
+        near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        text = f"unknown key {word!r}" + (f" in {'.'.join(dotted)}" if dotted else "")
+        node = _key_node(node, word) or node
+    elif dotted:
+        text = f"{'.'.join(dotted)}: {text[0].lower()}{text[1:]}"
+    line = f":{node.start_mark.line + 1}" if node is not None else ""
+    return ConfigError(text, where=name + line, hint=hint)
+
+
+def _wrong_account(plain: Any) -> str:
+    for account, value in plain["accounts"].items():
+        try:
+            msgspec.convert({account: value}, dict[Name, Account], strict=True)
+        except msgspec.ValidationError:
+            return str(account)
+    return ""
+
+
+def _walk(root: yaml.Node | None, keys: list[str]) -> tuple[yaml.Node | None, list[str]]:
+    node, dotted = root, []
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next((value for name, value in node.value if name.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and key.isdigit():
+            found = node.value[int(key)]
+        else:
+            found = None
+        dotted.append(key)
+        if found is None:
+            break
+        node = found
+    return node, dotted
+
+
+def _key_node(node: yaml.Node | None, word: str) -> yaml.Node | None:
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    return next((key for key, _ in node.value if key.value == word), None)
+
+
+def _fields_at(dotted: list[str]) -> list[str]:
+    section: Any = Account if dotted[:1] == ["accounts"] else Settings
+    for key in dotted:
+        kind = next((f.type for f in msgspec.structs.fields(section) if f.name == key), None)
+        if isinstance(kind, type) and issubclass(kind, _Section):
+            section = kind
+    return [field.name for field in msgspec.structs.fields(section)]
