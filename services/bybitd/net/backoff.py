@@ -1,0 +1,59 @@
+"""When to connect again: capped exponential delays with jitter, within the exchange's limit.
+
+Pure: time and randomness are arguments.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+FIRST_S = 0.25
+CAP_S = 30.0
+STABLE_S = 60.0  # a connection that lived this long has earned a quick reconnect
+MAX_CONNECTS = 450  # the exchange refuses from 500 in five minutes; other programs need some too
+WINDOW_S = 300.0
+
+
+class Backoff:
+    """Delays for one connection. `uniform(low, high)` draws the jitter."""
+
+    def __init__(self, uniform: Callable[[float, float], float]) -> None:
+        self._uniform = uniform
+        self.failures = 0
+
+    def next_delay_s(self) -> float:
+        """Return how long to wait before the next attempt, longer each time.
+
+        Half of the delay is jitter, so that many clients that lost the same server do not come
+        back in step.
+        """
+        ceiling = min(CAP_S, FIRST_S * 2 ** min(self.failures, 10))
+        self.failures += 1
+        return self._uniform(ceiling / 2, ceiling)
+
+    def ended(self, lived_s: float) -> None:
+        """Note how long a connection lived; a stable one starts the delays anew."""
+        if lived_s >= STABLE_S:
+            self.failures = 0
+
+
+class ConnectBudget:
+    """Connection attempts to one host, at most `limit` in any `window_s`."""
+
+    def __init__(self, limit: int = MAX_CONNECTS, window_s: float = WINDOW_S) -> None:
+        self._limit = limit
+        self._window_s = window_s
+        self._attempts: deque[float] = deque()
+
+    def wait_s(self, now_s: float) -> float:
+        """Return how long to wait until an attempt is within the limit; 0 for now."""
+        while self._attempts and self._attempts[0] <= now_s - self._window_s:
+            self._attempts.popleft()
+        if len(self._attempts) < self._limit:
+            return 0.0
+        return self._attempts[0] + self._window_s - now_s
+
+    def spend(self, now_s: float) -> None:
+        """Note an attempt."""
+        self._attempts.append(now_s)

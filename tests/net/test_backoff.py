@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bybitd.net.backoff import CAP_S, STABLE_S, Backoff, ConnectBudget
+
+
+def highest(_low: float, high: float) -> float:
+    return high
+
+
+def lowest(low: float, _high: float) -> float:
+    return low
+
+
+def test_delays_double_up_to_the_cap_and_never_stop() -> None:
+    backoff = Backoff(highest)
+    delays = [backoff.next_delay_s() for _ in range(2000)]
+    assert delays[:4] == [0.25, 0.5, 1.0, 2.0]
+    assert delays[-1] == CAP_S == max(delays)
+
+
+def test_the_jitter_takes_at_most_half_of_the_delay() -> None:
+    high, low = Backoff(highest), Backoff(lowest)
+    assert all(low.next_delay_s() * 2 == high.next_delay_s() for _ in range(20))
+
+
+def test_a_stable_connection_starts_the_delays_anew_and_a_short_one_does_not() -> None:
+    backoff = Backoff(highest)
+    for _ in range(5):
+        backoff.next_delay_s()
+    backoff.ended(STABLE_S - 1)
+    assert backoff.next_delay_s() > 1
+    backoff.ended(STABLE_S)
+    assert backoff.next_delay_s() == 0.25
+
+
+@given(st.lists(st.floats(0, 50), max_size=200))
+def test_no_window_ever_holds_more_attempts_than_the_budget(gaps: list[float]) -> None:
+    budget, now_s, attempts = ConnectBudget(limit=5, window_s=10), 0.0, []
+    for gap in gaps:
+        now_s += gap
+        now_s += budget.wait_s(now_s)
+        budget.spend(now_s)
+        attempts.append(now_s)
+    for at in attempts:
+        assert sum(at - 10 + 1e-9 < other <= at for other in attempts) <= 5
