@@ -227,8 +227,8 @@ def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
 
 
 def _located(message: str, root: yaml.Node | None, plain: Any, name: str) -> ConfigError:
-    text, _, path = message.rstrip("`").partition(" - at `")
-    keys = [word or index for word, index in re.findall(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]", path)]
+    text, _, path = message.partition(" - at `")
+    keys = [word or index for word, index in re.findall(r"\.([^.\[\]`]+)|\[(\d+|\.\.\.)\]", path)]
     if "..." in keys and keys[0] == "accounts":  # msgspec does not say which key it means
         keys[keys.index("...")] = _wrong_account(plain)
     node, dotted = _walk(root, keys)
