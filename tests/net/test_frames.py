@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import struct
 
+import pytest
 import websocket
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,11 +162,23 @@ def test_messages_before_a_violation_are_still_delivered() -> None:
     assert reader.failure is not None
 
 
-def test_a_close_frame_gives_its_code_and_reason() -> None:
+def test_a_close_frame_gives_its_code_and_reason_and_nothing_after_it_counts() -> None:
     reader = FrameReader()
-    reader.feed(server_frame(8, close_payload(1001, "restart")) + server_frame(8, b""))
-    assert reader.controls[0].close_code() == (1001, "restart")
-    assert reader.controls[1].close_code() == (1005, "")
+    closing = server_frame(8, close_payload(1001, "restart"))
+    assert reader.feed(server_frame(1, b"a") + closing + server_frame(1, b"b")) == [b"a"]
+    assert reader.feed(server_frame(1, b"c")) == []
+    assert [control.close_code() for control in reader.controls] == [(1001, "restart")]
+
+
+def test_a_close_frame_may_be_empty() -> None:
+    reader = FrameReader()
+    reader.feed(server_frame(8, b""))
+    assert reader.controls[0].close_code() == (1005, "")
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 5000])
+def test_a_close_code_that_must_not_be_sent_fails_the_connection(code: int) -> None:
+    assert "close" in failure_of(server_frame(8, code.to_bytes(2, "big")))
 
 
 @given(st.sampled_from([Opcode.TEXT, Opcode.PING, Opcode.PONG]), payloads)

@@ -36,10 +36,12 @@ def test_the_signed_bytes_of_a_get_are_the_bytes_sent() -> None:
     with http_server(answer) as url:
         client = RestClient(url, lambda payload: {"X-Signed": payload})
         client.get("/v5/x", {"symbol": "SOLUSDT_SOL/USDT", "cursor": "a%3A1%2C2"})
+        client.get("/v5/x", {"cursor": "a%3ab%2c"})
         client.close()
-    path, signed = seen[0]
-    assert path == "/v5/x?" + signed
-    assert signed.endswith("cursor=a%3A1%2C2")
+    for path, signed in seen:
+        assert path == "/v5/x?" + signed
+    assert seen[0][1].endswith("cursor=a%3A1%2C2")
+    assert seen[1][1].lower() == "cursor=a%3ab%2c"
 
 
 def test_the_signed_bytes_of_a_post_are_the_bytes_sent() -> None:
@@ -108,7 +110,9 @@ def test_an_answer_that_is_no_envelope_leaves_the_outcome_unknown() -> None:
         client.close()
 
 
-@pytest.mark.parametrize(("status", "sent"), [(403, False), (404, False), (429, True), (502, True)])
+@pytest.mark.parametrize(
+    ("status", "sent"), [(403, False), (404, False), (408, True), (429, True), (502, True)]
+)
 def test_a_status_tells_whether_the_request_may_have_acted(status: int, sent: bool) -> None:
     with http_server(always(status, b"access too frequent")) as url:
         client = RestClient(url)
@@ -187,3 +191,15 @@ def test_a_worker_hands_results_and_errors_to_the_loop_and_refuses_when_full() -
     worker.close()
     assert outcomes[0] == ("done", None)
     assert isinstance(outcomes[1][1], NotSent)
+
+
+def test_a_worker_that_is_full_can_be_closed_and_drops_what_waits() -> None:
+    hold: queue.Queue[None] = queue.Queue()
+    worker = RestWorker(lambda _callback: None, threads=1, capacity=2)
+    for _ in range(4):
+        worker.submit(lambda: hold.get(timeout=5), lambda _result, _error: None)
+    hold.put(None)
+    worker.close(timeout_s=5)
+    hold.put(None)
+    worker.close(timeout_s=5)
+    assert not any(thread.is_alive() for thread in worker._threads)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import http.server
 import queue
 import select
 import socket
@@ -13,7 +14,7 @@ import pytest
 from bybitd.net.errors import ConnectFailed
 from bybitd.net.frames import Opcode, close_payload
 from bybitd.net.websocket import Connecting, WebSocketLink, open_link
-from tests.net.servers import websocket_server
+from tests.net.servers import http_server, websocket_server
 from tests.net.test_frames import server_frame
 
 
@@ -184,6 +185,32 @@ def test_a_refused_connection_says_where_but_shows_no_query() -> None:
         open_link(f"ws://127.0.0.1:{port}/v5/private?token=hidden", timeout_s=2)
     assert f"127.0.0.1:{port}/v5/private" in str(caught.value)
     assert "hidden" not in str(caught.value)
+
+
+def test_a_refused_handshake_shows_the_status_and_nothing_of_the_answer() -> None:
+    def answer(
+        _request: http.server.BaseHTTPRequestHandler, _body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        return 403, {"X-Told": "hush"}, b"your key is hush"
+
+    with http_server(answer) as url, pytest.raises(ConnectFailed) as caught:
+        open_link(url.replace("http", "ws") + "/v5/private")
+    assert "HTTP 403" in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    reached: list[bytes] = []
+    with websocket_server(lambda _peer: reached.append(b"x")) as (target, _):
+
+        def answer(
+            _request: http.server.BaseHTTPRequestHandler, _body: bytes
+        ) -> tuple[int, dict[str, str], bytes]:
+            return 302, {"Location": target}, b""
+
+        with http_server(answer) as url, pytest.raises(ConnectFailed, match="Redirect limit"):
+            open_link(url.replace("http", "ws"))
+    assert reached == []
 
 
 def test_connecting_hands_the_link_over_in_the_loops_thread_and_an_abandoned_one_is_closed() -> (

@@ -52,7 +52,7 @@ class ConnectBudget:
             self._attempts.popleft()
         if len(self._attempts) < self._limit:
             return 0.0
-        return self._attempts[0] + self._window_s - now_s
+        return max(0.0, self._attempts[-self._limit] + self._window_s - now_s)
 
     def spend(self, now_s: float) -> None:
         """Note an attempt."""

@@ -33,25 +33,37 @@ class ClockOffset:
 
     def __init__(self) -> None:
         self._samples: deque[_Sample] = deque(maxlen=_KEPT)
+        self._doubted: _Sample | None = None
 
     def add(self, sent_ns: int, received_ns: int, server_ms: int) -> None:
-        """Note that the exchange said `server_ms` between two readings of our clock (Unix ns)."""
+        """Note that the exchange said `server_ms` between two readings of our clock (Unix ns).
+
+        A reading across a step of our own clock says nothing and is passed over.
+        """
+        if received_ns < sent_ns:
+            return
         middle_ms = (sent_ns + received_ns) / 2e6
         self._samples.append(_Sample((received_ns - sent_ns) / 1e6, server_ms - middle_ms))
 
     def forget(self) -> None:
-        """Drop all samples: the exchange has just refused a timestamp."""
-        self._samples.clear()
+        """Trust only what is measured from now on: the exchange has just refused a timestamp.
+
+        Until then the old offset stands, being the best there is.
+        """
+        if self._samples:
+            self._doubted = self._best()
+            self._samples.clear()
 
     @property
     def known(self) -> bool:
-        """Whether anything was measured."""
+        """Whether anything was measured that is still trusted."""
         return bool(self._samples)
 
     @property
     def offset_ms(self) -> int:
-        """Return the estimate; 0 while nothing was measured."""
-        return round(self._best().offset_ms) if self._samples else 0
+        """Return the estimate; 0 before the first measurement."""
+        sample = self._best() if self._samples else self._doubted
+        return round(sample.offset_ms) if sample else 0
 
     @property
     def error_ms(self) -> int:

@@ -107,13 +107,17 @@ class Connection:
             self._attempt()
 
     def send(self, text: str | bytes) -> bool:
-        """Send a text message; False, with nothing sent, while there is no open connection."""
+        """Send a text message.
+
+        False means that certainly none of it left. True means that it may have: if the connection
+        breaks meanwhile, the peer hears of that by `lost`, perhaps before this returns.
+        """
         link = self._link
-        if link is None or link.closed is not None:
+        if link is None:
             return False
-        link.send(text)
+        handed_over = link.send(text)
         self._settle(link)
-        return self._link is link
+        return handed_over
 
     def drop(self, reason: str) -> None:
         """End this connection and make a new one."""
@@ -169,9 +173,23 @@ class Connection:
             authority=address.authority,
             timeout_s=CONNECT_TIMEOUT_S,
         )
+        # The steps of an attempt have their own limits; this one bounds the whole of it, slow name
+        # servers and handshakes that drip included.
+        self._timer = self._reactor.call_later(2 * CONNECT_TIMEOUT_S, self._attempt_hangs)
+
+    def _attempt_hangs(self) -> None:
+        self._timer = None
+        if self._connecting is not None:
+            self._connecting.abandon()
+            self._connecting = None
+            self._change("waiting", f"no connection within {2 * CONNECT_TIMEOUT_S:.0f} s")
+            self._retry(self._backoff.next_delay_s())
 
     def _connected(self, link: WebSocketLink | None, error: ConnectFailed | None) -> None:
         self._connecting = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if link is None:
             self._change("waiting", str(error))
             self._retry(self._backoff.next_delay_s())
@@ -191,7 +209,7 @@ class Connection:
             link.flush()
         payloads = link.read()
         if payloads:
-            rx_ns = self.last_rx_ns = time.time_ns()
+            rx_ns = self.last_rx_ns = link.rx_ns
             self._peer.received(payloads, rx_ns)
         self._settle(link)
 

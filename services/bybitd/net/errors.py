@@ -47,5 +47,5 @@ class HttpRefused(RestError):
         self.status = status
         self.path = path
         self.text = text
-        self.sent = status >= 500 or status == 429
+        self.sent = status >= 500 or status in (408, 429)
         super().__init__(f"HTTP {status} for {path}: {text[:120]!r}")

@@ -61,7 +61,15 @@ class FrameReader:
     JSON decoder does that, and a bad message must not cost the connection.
     """
 
-    __slots__ = ("_fragments", "_fragments_size", "_rest", "_wanted", "controls", "failure")
+    __slots__ = (
+        "_closed",
+        "_fragments",
+        "_fragments_size",
+        "_rest",
+        "_wanted",
+        "controls",
+        "failure",
+    )
 
     def __init__(self) -> None:
         self.controls: list[Control] = []
@@ -70,6 +78,7 @@ class FrameReader:
         self._wanted = 0  # bytes of `_rest` before it is worth looking at again
         self._fragments: list[bytes] = []
         self._fragments_size = -1  # -1 while no fragmented message is open
+        self._closed = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the messages that are whole with `data`."""
@@ -83,6 +92,8 @@ class FrameReader:
                 return messages
         keep = messages.append
         at, end = 0, len(data)
+        if self._closed:
+            return messages
         while end - at >= 2:
             head, size = data[at], data[at + 1]
             if size < 126:
@@ -107,7 +118,7 @@ class FrameReader:
                 if stop > end:
                     break
                 if not self._other(head, data[start:stop], messages):
-                    return messages
+                    return messages  # it failed, or closed: nothing after that means anything
             elif stop > end:
                 break
             else:
@@ -143,10 +154,14 @@ class FrameReader:
     def _other(self, head: int, payload: bytes, messages: list[bytes]) -> bool:
         opcode, final = head & 0x0F, bool(head & 0x80)
         if opcode >= Opcode.CLOSE:
-            if opcode == Opcode.CLOSE and len(payload) == 1:
-                return self._fail(1002, "a close frame has a code of one byte")
-            self.controls.append(Control(Opcode(opcode), payload))
-        elif final and self._fragments_size < 0:
+            control = Control(Opcode(opcode), payload)
+            if opcode == Opcode.CLOSE:
+                if payload and not _may_be_sent(control):
+                    return self._fail(1002, "a close frame has a code that must not be sent")
+                self._closed = True
+            self.controls.append(control)
+            return not self._closed
+        if final and self._fragments_size < 0:
             messages.append(payload)
         else:
             self._fragments.append(payload)
@@ -161,6 +176,14 @@ class FrameReader:
         self.failure = Failure(code, reason)
         self._rest = b""
         return False
+
+
+def _may_be_sent(control: Control) -> bool:
+    """Whether the code of a close frame is one that may stand on the wire (section 7.4)."""
+    if len(control.payload) < 2:
+        return False
+    code, _ = control.close_code()
+    return 1000 <= code < 5000 and code not in (1004, 1005, 1006, 1015)
 
 
 def build(opcode: Opcode, payload: bytes) -> bytes:

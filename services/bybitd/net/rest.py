@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -15,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 import urllib3
+from urllib3.util import parse_url
 
 from bybitd.net.errors import HttpRefused, NotSent, OutcomeUnknown, RestError
 
@@ -90,7 +92,7 @@ class RestClient:
         Raises:
             RestError: see `bybitd.net.errors`.
         """
-        query = encode_query(params or {})
+        query = _as_sent(encode_query(params or {}))
         headers = self._signer(query) if self._signer else {}
         return self._call("GET", path, f"?{query}" if query else "", headers, None)
 
@@ -177,6 +179,11 @@ def encode_query(params: Mapping[str, Any]) -> str:
     return query
 
 
+def _as_sent(query: str) -> str:
+    """Return the query as urllib3 puts it on the wire: it writes escapes in upper case."""
+    return parse_url(f"/?{query}").query or "" if query else ""
+
+
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and text.isdigit() else None
 
@@ -199,7 +206,7 @@ class RestWorker:
         capacity: int = 256,
     ) -> None:
         self._post = post
-        self._jobs: queue.Queue[tuple[Job, Done] | None] = queue.Queue(capacity)
+        self._jobs: queue.Queue[tuple[Job, Done] | None] = queue.Queue(max(capacity, threads))
         self._threads = [
             threading.Thread(target=self._work, name=f"rest-{number}", daemon=True)
             for number in range(threads)
@@ -219,12 +226,12 @@ class RestWorker:
         return True
 
     def close(self, timeout_s: float = 1.0) -> None:
-        """Let the threads end; a call that is under way is waited for only so long."""
+        """Let the threads end. What waits is dropped, a call under way waited for only so long."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._jobs.get_nowait()
         for _ in self._threads:
-            try:
-                self._jobs.put_nowait(None)
-            except queue.Full:
-                break
+            self._jobs.put(None)
         for thread in self._threads:
             thread.join(timeout_s)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -78,14 +79,21 @@ def open_link(url: str, *, authority: str = "", timeout_s: float = 10.0) -> WebS
             sockopt=(
                 (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
                 (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-                (socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20),
             ),
             enable_multithread=False,
+            # A redirect would carry an authentication to another host.
+            redirect_limit=0,
         )
+    except websocket.WebSocketBadStatusException as error:
+        # Its own text quotes headers and body of the answer, which may say anything.
+        raise ConnectFailed(f"{_shown(url)}: HTTP {error.status_code}") from None
     except (OSError, websocket.WebSocketException, ValueError) as error:
-        shown = url.partition("?")[0]
-        raise ConnectFailed(f"{shown}: {type(error).__name__}: {error}") from None
+        raise ConnectFailed(f"{_shown(url)}: {type(error).__name__}: {error}") from None
     return WebSocketLink(opened)
+
+
+def _shown(url: str) -> str:
+    return url.partition("?")[0]
 
 
 class WebSocketLink:
@@ -104,8 +112,9 @@ class WebSocketLink:
         self._view = memoryview(self._buffer)
         self._queue = bytearray()
         self._blocked = False
+        self._broken = ""  # writing failed; what the peer said before is still to be read
         self.closed: str | None = None
-        self.received_bytes = 0
+        self.rx_ns = 0  # when the last piece was read from the socket, Unix ns
 
     def fileno(self) -> int:
         """Return the descriptor to poll."""
@@ -132,6 +141,8 @@ class WebSocketLink:
             try:
                 count = self._socket.recv_into(self._view)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                if self._broken:
+                    self._end(self._broken)
                 break
             except OSError as error:
                 self._end(f"read failed: {error.strerror or type(error).__name__}")
@@ -139,7 +150,7 @@ class WebSocketLink:
             if count == 0:
                 self._end("the peer closed the connection without a word")
                 break
-            self.received_bytes += count
+            self.rx_ns = time.time_ns()
             got = self._reader.feed(bytes(self._view[:count]))
             messages = messages + got if messages else got
             if self._reader.controls:
@@ -150,9 +161,12 @@ class WebSocketLink:
                 break  # the socket is empty: one system call less
         return messages
 
-    def send(self, text: str | bytes) -> None:
-        """Queue a text message and write what the socket takes now."""
-        self._write(build(Opcode.TEXT, text.encode() if isinstance(text, str) else text))
+    def send(self, text: str | bytes) -> bool:
+        """Queue a text message and write what the socket takes now.
+
+        False means that certainly none of it left; True that it may have, in part or whole.
+        """
+        return self._write(build(Opcode.TEXT, text.encode() if isinstance(text, str) else text))
 
     def flush(self) -> None:
         """Write what is queued, as far as the socket takes it."""
@@ -164,7 +178,8 @@ class WebSocketLink:
                 self._blocked = True
                 return
             except OSError as error:
-                self._end(f"write failed: {error.strerror or type(error).__name__}")
+                self._broken = f"write failed: {error.strerror or type(error).__name__}"
+                self._queue.clear()
                 return
             del self._queue[:sent]
 
@@ -178,14 +193,15 @@ class WebSocketLink:
     def _pending(self) -> bool:
         return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
-    def _write(self, data: bytes) -> None:
-        if self.closed is not None:
-            return
+    def _write(self, data: bytes) -> bool:
+        if self.closed is not None or self._broken:
+            return False
         if len(self._queue) + len(data) > _MAX_QUEUED_BYTES:
             self._end("the peer does not read what is sent")
-            return
+            return False
         self._queue += data
         self.flush()
+        return True
 
     def _take_controls(self) -> None:
         controls, self._reader.controls = self._reader.controls, []
