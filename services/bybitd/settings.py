@@ -70,8 +70,8 @@ class Account(_Section, frozen=True):
     """One account: where its keys are, and how long an order may take.
 
     The key id may stand here or in a file or variable; the secret only in a file or variable.
-    A relative file is looked for in $CREDENTIALS_DIRECTORY where that is set (systemd sets it), else in
-    the working folder.
+    A relative file is looked for in $CREDENTIALS_DIRECTORY where systemd sets that, else in the
+    working folder.
     """
 
     api_key: str = ""
