@@ -1,0 +1,98 @@
+"""One account: what it owns, its positions and settings, its orders and their history."""
+
+from collections import deque
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from bybitd.simulator.instruments import Instrument
+from bybitd.simulator.orders import Order
+from bybitd.simulator.positions import Position
+
+START_BALANCES = {
+    "USDT": Decimal("1000000"),
+    "USDC": Decimal("1000000"),
+    "BTC": Decimal("10"),
+    "ETH": Decimal("100"),
+}
+DEFAULT_LEVERAGE = Decimal("10")
+CLOSED_KEPT = 5_000
+EXECUTIONS_KEPT = 10_000
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the execution history: the record of the topic, and what it is found by."""
+
+    row: int
+    at_ms: int
+    record: dict[str, Any]
+
+
+class Account:
+    """The state of one uid. Nothing here decides anything; see trading and margin."""
+
+    def __init__(self, uid: int) -> None:
+        self.uid = uid
+        self.wallet: dict[str, Decimal] = {}
+        self.realised: dict[str, Decimal] = {}
+        self.positions: dict[tuple[str, str, int], Position] = {}
+        self.leverage: dict[tuple[str, str], Decimal] = {}
+        self.hedged: set[str] = set()
+        self.open_orders: dict[str, Order] = {}
+        self.closed_orders: dict[str, Order] = {}
+        self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
+        self.last_row = 0
+        self._links: dict[tuple[bool, str], str] = {}
+
+    def next_row(self) -> int:
+        """Count the records of this account; cursors point at these numbers."""
+        self.last_row += 1
+        return self.last_row
+
+    # --- orders
+    def add(self, order: Order) -> None:
+        """Enter an order, new or loaded, among the open or the closed ones."""
+        if order.link_id:
+            self._links[order.category == "spot", order.link_id] = order.order_id
+        (self.open_orders if order.open else self.closed_orders)[order.order_id] = order
+
+    def retire(self, order: Order) -> None:
+        """Move an order that has ended to the history, which forgets its oldest."""
+        self.open_orders.pop(order.order_id, None)
+        self.closed_orders[order.order_id] = order
+        if len(self.closed_orders) > CLOSED_KEPT:
+            oldest = self.closed_orders.pop(next(iter(self.closed_orders)))
+            self._links.pop((oldest.category == "spot", oldest.link_id), None)
+
+    def order(self, order_id: str) -> Order | None:
+        return self.open_orders.get(order_id) or self.closed_orders.get(order_id)
+
+    def linked(self, category: str, link_id: str) -> Order | None:
+        """Find an order by orderLinkId; spot and derivatives have their own names."""
+        order_id = self._links.get((category == "spot", link_id))
+        return self.order(order_id) if order_id else None
+
+    def open_on(self, category: str, symbol: str) -> Iterator[Order]:
+        for order in tuple(self.open_orders.values()):
+            if order.category == category and order.symbol == symbol:
+                yield order
+
+    # --- positions
+    def position(self, it: Instrument, idx: int) -> Position:
+        """Give a position; a flat one that is not kept when there was never any."""
+        kept = self.positions.get((it.category, it.symbol, idx))
+        return kept or Position(category=it.category, symbol=it.symbol, idx=idx)
+
+    def keep(self, position: Position) -> None:
+        self.positions[position.category, position.symbol, position.idx] = position
+
+    def leverage_of(self, it: Instrument) -> Decimal:
+        if it.category == "option":
+            return Decimal(1)
+        chosen = self.leverage.get((it.category, it.symbol))
+        return chosen or min(DEFAULT_LEVERAGE, it.max_leverage)
+
+    def credit(self, coin: str, amount: Decimal) -> None:
+        self.wallet[coin] = self.wallet.get(coin, Decimal(0)) + amount

@@ -1,0 +1,101 @@
+"""`orderbook.{depth}.{symbol}`: snapshots and deltas of one depth (Bybit V5, Orderbook)."""
+
+from bybitd.simulator.channel import NEVER, Channel, Envelope
+from bybitd.simulator.depth import Levels, levels
+from bybitd.simulator.market import Market
+
+# Push period in ms by depth.
+PERIODS = {1: 10, 50: 20, 200: 100, 1000: 200}
+OPTION_PERIODS = {25: 20, 100: 100}
+_REPEAT_MS = 3_000
+
+
+class BookTopic(Channel):
+    """One depth of one symbol.
+
+    Depth 1 is sent whole on each change, and again with the same `u` after 3 s of silence; other
+    depths as changes of their own window.
+    """
+
+    def __init__(self, category: str, topic: str, market: Market, depth: int) -> None:
+        super().__init__(category, topic, (market,))
+        self._market = market
+        self._whole = depth == 1
+        periods = OPTION_PERIODS if category == "option" else PERIODS
+        self._period_ms = periods[depth]
+        self._view = market.view(depth)
+        self.begun = False
+        self._pushed_ms = 0
+        self._lose_next = False
+
+    def initial(self, now_ms: int) -> Envelope:
+        self._begin(now_ms)
+        return self._snapshot(now_ms)
+
+    def poll(self, now_ms: int) -> list[Envelope]:
+        if not self.begun:
+            self._begin(now_ms)
+            return []
+        if self._view.behind and now_ms >= self._pushed_ms + self._period_ms:
+            changes = self._view.refresh(self._market.seq, self._market.changed_ms)
+            if changes is not None:
+                self._pushed_ms = now_ms
+                if self._lose_next:
+                    self._lose_next = False
+                    return []
+                if self._whole:
+                    return [self._snapshot(now_ms)]
+                grids = self._market.instrument.price, self._market.instrument.size
+                return [
+                    self._envelope("delta", levels(changes[0], *grids), levels(changes[1], *grids),
+                                   now_ms)
+                ]  # fmt: skip
+        if self._whole and now_ms >= self._pushed_ms + _REPEAT_MS:
+            self._pushed_ms = now_ms
+            return [self._snapshot(now_ms)]
+        return []
+
+    def due_ms(self) -> float:
+        if self._view.behind:
+            return self._pushed_ms + self._period_ms
+        return self._pushed_ms + _REPEAT_MS if self._whole else NEVER
+
+    def restart(self, now_ms: int) -> Envelope:
+        """Begin again with `u` = 1, as the exchange does when its service restarts."""
+        self.begun = True
+        self._view.refresh(self._market.seq, self._market.changed_ms)
+        self._view.u = 1
+        self._pushed_ms = now_ms
+        return self._snapshot(now_ms)
+
+    def lose_next(self) -> None:
+        """Swallow the next message, so that its `u` is missing."""
+        self._lose_next = True
+
+    def _begin(self, now_ms: int) -> None:
+        if not self.begun:
+            self.begun = True
+            self._pushed_ms = now_ms
+            self._view.refresh(self._market.seq, self._market.changed_ms)
+
+    def _snapshot(self, now_ms: int) -> Envelope:
+        it = self._market.instrument
+        return self._envelope("snapshot", *self._view.snapshot(it.price, it.size), now_ms)
+
+    def _envelope(self, kind: str, bids: Levels, asks: Levels, now_ms: int) -> Envelope:
+        view = self._view
+        # The order of `ts` and `type` differs on the wire, and hand-made parsers have tripped.
+        if self.category == "spot" or self._whole:
+            head: Envelope = {"topic": self.topic, "ts": now_ms, "type": kind}
+        else:
+            head = {"topic": self.topic, "type": kind, "ts": now_ms}
+        return self.option_id(view.seq, now_ms) | head | {
+            "data": {
+                "s": self._market.instrument.symbol,
+                "b": bids,
+                "a": asks,
+                "u": view.u,
+                "seq": view.seq,
+            },
+            "cts": view.changed_ms,
+        }  # fmt: skip

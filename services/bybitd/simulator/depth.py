@@ -1,0 +1,74 @@
+"""The window of one depth of a book: what its subscribers hold, and how it changes."""
+
+from bybitd.simulator.book import Book, Half
+from bybitd.simulator.instruments import Grid
+
+Levels = list[list[str]]
+
+
+class DepthView:
+    """The last rendered window of a (symbol, depth) and its update id `u`.
+
+    `u` rises by one with each change that is rendered; a level that leaves the window counts as
+    deleted, one that enters as new (Bybit V5, orderbook stream).
+    """
+
+    __slots__ = ("_asks", "_bids", "_book", "_version", "changed_ms", "depth", "seq", "u")
+
+    def __init__(self, book: Book, depth: int, first_u: int) -> None:
+        self.depth = depth
+        self.u = first_u
+        self.seq = 0
+        self.changed_ms = 0
+        self._book = book
+        self._version = -1
+        self._bids: dict[int, int] = {}
+        self._asks: dict[int, int] = {}
+
+    @property
+    def behind(self) -> bool:
+        """Whether the book has changed since the last rendering (in the window or not)."""
+        return self._version != self._book.version
+
+    def refresh(self, seq: int, changed_ms: int) -> tuple[dict[int, int], dict[int, int]] | None:
+        """Take over the current window; return the changed keys of (bids, asks), or None.
+
+        `seq` and `changed_ms` (ms) say which state of the book it is.
+
+        Keys are those of `Half`; 0 lots means that the level is gone. `u` rises when there is a
+        change.
+        """
+        if not self.behind:
+            return None
+        self._version = self._book.version
+        bids, self._bids = _changes(self._bids, self._book.bids, self.depth)
+        asks, self._asks = _changes(self._asks, self._book.asks, self.depth)
+        if not bids and not asks:
+            return None
+        self.u += 1
+        self.seq = seq
+        self.changed_ms = changed_ms
+        return bids, asks
+
+    def snapshot(self, price: Grid, size: Grid, limit: int | None = None) -> tuple[Levels, Levels]:
+        """Write the last rendered window as (bids, asks), best first."""
+        return (
+            levels(dict(list(self._bids.items())[:limit]), price, size),
+            levels(dict(list(self._asks.items())[:limit]), price, size),
+        )
+
+
+def levels(changed: dict[int, int], price: Grid, size: Grid) -> Levels:
+    """Write keys and lots as pairs of price and size, best first."""
+    return [
+        [price.text(abs(key)), size.text(lots) if lots else "0"]
+        for key, lots in sorted(changed.items())
+    ]
+
+
+def _changes(old: dict[int, int], half: Half, depth: int) -> tuple[dict[int, int], dict[int, int]]:
+    new = half.window(depth)
+    changed = dict(new.items() - old.items())
+    for key in old.keys() - new.keys():
+        changed[key] = 0
+    return changed, new

@@ -1,0 +1,91 @@
+"""The simulator as a process of the daemon: the exchange in a thread, its frame in the loop."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from pathlib import Path
+
+from bybitd.errors import StartError
+from bybitd.runtime import exchange as contact
+from bybitd.runtime.program import Program
+from bybitd.simulator.exchange import ApiKey, ExchangeConfig
+from bybitd.simulator.store import AccountStore
+from bybitd.simulator.wire.limits import RateLimits
+from bybitd.simulator.wire.running import RunningSimulator
+from bybitd.simulator.wire.server import WireConfig
+
+_FIRST_UID = 100_001
+log = logging.getLogger(__name__)
+
+
+def main(program: Program) -> None:
+    """Run the simulated exchange until told to stop.
+
+    It keeps its port, its keys and its accounts over restarts: the port and keys by what it left
+    in the run folder, the accounts (resting orders, positions, balances) in the state folder.
+    """
+    keys = _keys(program)
+    settings = program.settings.simulator
+    config = ExchangeConfig(
+        seed=settings.seed,
+        rate_per_s=settings.rate_per_s,
+        symbols={str(name): count for name, count in settings.symbols.items()} or None,
+        api_keys=tuple(ApiKey(key=key.api_key, secret=key.api_secret, uid=key.uid) for key in keys),
+    )
+    store = AccountStore(str(program.state_dir / "simulator.db"))
+    simulator = _start(program, config, store)
+    authority = str(simulator.authority) if simulator.authority else ""
+    endpoint = contact.SimulatorEndpoint(netloc=f"127.0.0.1:{simulator.port}", authority=authority)
+    contact.leave(contact.endpoint_path(program.run_dir), endpoint, 0o640)
+    log.info("= exchange at %s", simulator.rest_url)
+    program.details = lambda: {
+        "rest_url": simulator.rest_url,
+        "ws_url": simulator.ws_url,
+        "exchange": simulator.state(),
+    }
+    program.set_state("ready")
+    program.run(closing=[simulator.close, store.close])
+
+
+def _start(program: Program, config: ExchangeConfig, store: AccountStore) -> RunningSimulator:
+    settings = program.settings.simulator
+    last = contact.read_endpoint(program.run_dir)
+    wanted = settings.port or (int(last.netloc.rpartition(":")[2]) if last else 0)
+    limits = RateLimits(enabled=settings.rate_limits)
+    tls_dir = _tls_dir(program.run_dir) if settings.tls else None
+    # Those who are connected look for the old port first; if somebody else took it meanwhile,
+    # the endpoint file tells them the new one.
+    for port in dict.fromkeys((wanted, 0)):
+        try:
+            wire = WireConfig(port=port, tls_dir=tls_dir, limits=limits)
+            return RunningSimulator(config, wire, store)
+        except OSError as error:
+            if port == 0 or settings.port:
+                raise StartError(
+                    f"the simulator can not listen on 127.0.0.1:{port}: {error.strerror}; "
+                    "set simulator.port to a free one, or to 0 for any"
+                ) from None
+    raise AssertionError("one of the ports was tried")
+
+
+def _keys(program: Program) -> tuple[contact.SimulatorKey, ...]:
+    known = {key.account: key for key in contact.read_keys(program.run_dir)}
+    keys = tuple(
+        known.get(account)
+        or contact.SimulatorKey(
+            account=account,
+            uid=_FIRST_UID + number,
+            api_key="sim" + secrets.token_hex(8),
+            api_secret=secrets.token_hex(18),
+        )
+        for number, account in enumerate(program.settings.accounts)
+    )
+    contact.leave(contact.keys_path(program.run_dir), keys, 0o600)
+    return keys
+
+
+def _tls_dir(run_dir: Path) -> Path:
+    folder = run_dir / "simulator.tls"
+    folder.mkdir(mode=0o750, exist_ok=True)
+    return folder

@@ -1,0 +1,140 @@
+"""Nothing comes from nowhere: random order flow, and what must hold after every action."""
+
+from collections import defaultdict
+from contextlib import suppress
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bybitd.simulator.exchange import Refusal
+
+ANN, BOB = 1, 2
+MARKETS = (("linear", "BTCUSDT"), ("inverse", "BTCUSD"), ("spot", "BTCUSDT"))
+SIZES = {"linear": Decimal("0.001"), "inverse": Decimal("100"), "spot": Decimal("0.001")}
+
+actions = st.lists(
+    st.fixed_dictionaries(
+        {
+            "uid": st.sampled_from([ANN, BOB]),
+            "market": st.sampled_from(MARKETS),
+            "act": st.sampled_from(["create", "create", "create", "amend", "cancel", "wait"]),
+            "side": st.sampled_from(["Buy", "Sell"]),
+            "type": st.sampled_from(["Limit", "Limit", "Market"]),
+            "force": st.sampled_from(["GTC", "GTC", "IOC", "FOK", "PostOnly"]),
+            "smp": st.sampled_from(["None", "None", "CancelMaker", "CancelTaker", "CancelBoth"]),
+            "reduce": st.booleans(),
+            "away": st.integers(-6, 6),
+            "size": st.integers(1, 40),
+            "which": st.integers(0, 20),
+        }
+    ),
+    max_size=25,
+)
+
+
+class Ledger:
+    """Recomputes money and positions from the executions alone."""
+
+    def __init__(self, desk):
+        self.desk = desk
+        self.start = {(uid, coin): desk.wallet(coin, uid) for uid in (ANN, BOB)
+                      for coin in ("USDT", "BTC")}  # fmt: skip
+        self.seen = set()
+        self.flow = defaultdict(Decimal)
+        self.size = defaultdict(Decimal)
+        self.filled = defaultdict(Decimal)
+        self.by_trade = defaultdict(list)
+
+    def read(self):
+        for uid in (ANN, BOB):
+            for record in self.desk.take("execution", uid):
+                assert record["execId"] not in self.seen
+                self.seen.add(record["execId"])
+                self._count(uid, record)
+
+    def _count(self, uid, record):
+        category = record["category"]
+        qty, value = Decimal(record["execQty"]), Decimal(record["execValue"])
+        sign = 1 if record["side"] == "Buy" else -1
+        self.filled[uid, record["orderId"]] += qty
+        self.by_trade[category, record["seq"]].append((record["isMaker"], sign, qty))
+        self.flow[uid, record["feeCurrency"]] -= Decimal(record["execFee"])
+        if category == "spot":
+            self.flow[uid, "BTC"] += sign * qty
+            self.flow[uid, "USDT"] -= sign * value
+        else:
+            self.size[uid, category] += sign * qty
+            coin = "BTC" if category == "inverse" else "USDT"
+            self.flow[uid, coin] += Decimal(record["execPnl"])
+
+    def check(self):
+        for (uid, coin), amount in self.start.items():
+            assert self.desk.wallet(coin, uid) == amount + self.flow[uid, coin]
+        for uid in (ANN, BOB):
+            for category, symbol in MARKETS[:2]:
+                row = self.desk.position(uid, category, symbol)
+                sign = {"Buy": 1, "Sell": -1, "": 0}[row["side"]]
+                assert sign * Decimal(row["size"]) == self.size[uid, category]
+        for sides in self.by_trade.values():
+            # Where accounts stood on both sides of one match, they exchanged the same.
+            for maker, sign, qty in sides:
+                if maker and any(not other[0] for other in sides):
+                    assert (False, -sign, qty) in sides
+
+    def check_orders(self):
+        for uid in (ANN, BOB):
+            for category, _ in MARKETS:
+                for path in ("order/realtime", "order/history"):
+                    rows = self.desk.get(path, uid, category=category, settleCoin="", limit="50",
+                                         symbol=dict(MARKETS)[category])  # fmt: skip
+                    for row in rows["list"]:
+                        assert Decimal(row["cumExecQty"]) == self.filled[uid, row["orderId"]]
+                        assert (row["orderStatus"] in ("New", "PartiallyFilled")) == (
+                            path == "order/realtime"
+                        )
+
+
+def act(desk, step):
+    category, symbol = step["market"]
+    where = {"category": category, "symbol": symbol}
+    bid, ask = desk.touch(category, symbol)
+    tick = Decimal("0.5") if category == "inverse" else Decimal("0.1")
+    middle = bid if step["side"] == "Buy" else ask
+    price = str(middle + step["away"] * tick)
+    qty = str(SIZES[category] * step["size"])
+    if step["act"] == "wait":
+        desk.run(desk.now + 200)
+        return
+    if step["act"] == "create":
+        desk.create(
+            step["uid"], **where, side=step["side"], orderType=step["type"], qty=qty, price=price,
+            timeInForce=step["force"], smpType=step["smp"], marketUnit="baseCoin",
+            reduceOnly=step["reduce"] and category != "spot",
+        )  # fmt: skip
+        return
+    mine = desk.get("order/realtime", step["uid"], **where)["list"]
+    if not mine:
+        return
+    chosen = {**where, "orderId": mine[step["which"] % len(mine)]["orderId"]}
+    if step["act"] == "amend":
+        desk.post("order/amend", step["uid"], **chosen, price=price, qty=qty)
+    else:
+        desk.post("order/cancel", step["uid"], **chosen)
+
+
+@settings(max_examples=25, deadline=None)
+@given(actions, st.integers(1, 3))
+def test_money_positions_and_orders_are_the_sum_of_their_fills(new_desk, steps, seed):
+    desk = new_desk(seed=seed, rate=30.0)
+    ledger = Ledger(desk)
+    for step in steps:
+        with suppress(Refusal):  # reduce-only without a position, an amend that came too late
+            act(desk, step)
+        desk.run(desk.now + 1)
+        ledger.read()
+        ledger.check()
+        for category, symbol in MARKETS:
+            bid, ask = desk.touch(category, symbol)
+            assert bid < ask
+    ledger.check_orders()
