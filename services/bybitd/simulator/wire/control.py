@@ -1,0 +1,79 @@
+"""The control endpoint: what a test or a person tells the simulator, beside the exchange's API.
+
+| request | body | effect |
+|---|---|---|
+| `POST /sim/faults` | `{"fault": NAME, ...its fields}` | begins a fault (see `faults`) |
+| `GET /sim/state` | | shows connections, topics with listeners, counters, lasting faults |
+| `POST /sim/status` | one `system.status` record | is sent to the status sockets |
+
+A POST is answered with `{"ok": true}` (and the lasting `faults`); a body that does not fit with
+HTTP 400 and `{"ok": false, "error": TEXT}`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from bybitd.simulator.wire import frames
+from bybitd.simulator.wire.faults import FaultError
+
+Fault = Callable[[str, Mapping[str, Any]], dict[str, Any]]
+
+
+class Control:
+    """Serve the paths below /sim."""
+
+    def __init__(
+        self,
+        fault: Fault,
+        state: Callable[[], dict[str, Any]],
+        announce: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._fault = fault
+        self._state = state
+        self._announce = announce
+
+    def routes(self) -> list[web.RouteDef]:
+        """List the routes."""
+        return [
+            web.post("/sim/faults", self._post_fault),
+            web.get("/sim/state", self._get_state),
+            web.post("/sim/status", self._post_status),
+        ]
+
+    async def _post_fault(self, request: web.Request) -> web.Response:
+        try:
+            fields = await _object(request)
+            name = fields.pop("fault", None)
+            if not isinstance(name, str):
+                raise FaultError('the body lacks "fault", the name of what shall go wrong')
+            lasting = self._fault(name, fields)
+        except FaultError as error:
+            return _json({"ok": False, "error": str(error)}, status=400)
+        return _json({"ok": True, "faults": lasting})
+
+    async def _get_state(self, _request: web.Request) -> web.Response:
+        return _json(self._state())
+
+    async def _post_status(self, request: web.Request) -> web.Response:
+        try:
+            self._announce(await _object(request))
+        except FaultError as error:
+            return _json({"ok": False, "error": str(error)}, status=400)
+        return _json({"ok": True})
+
+
+async def _object(request: web.Request) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(await request.read())
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FaultError(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise FaultError("the body is not a JSON object")
+    return body
+
+
+def _json(content: Any, status: int = 200) -> web.Response:
+    return web.Response(body=frames.encode(content), status=status, content_type="application/json")

@@ -1,0 +1,110 @@
+"""Rate limits of the exchange as rolling windows; time is an argument (Bybit V5 "Rate Limit")."""
+
+from collections import deque
+from dataclasses import dataclass
+
+FUTURES, OPTION, SPOT = 0, 1, 2
+_GROUPS = {"linear": FUTURES, "inverse": FUTURES, "option": OPTION, "spot": SPOT}
+
+# Requests per second and UID: (linear and inverse together, option, spot).
+_PER_SECOND: dict[str, tuple[int, int, int]] = {
+    "/v5/order/create": (10, 10, 20),
+    "/v5/order/amend": (10, 10, 10),
+    "/v5/order/cancel": (10, 10, 20),
+    "/v5/order/cancel-all": (10, 1, 20),
+    "/v5/order/create-batch": (10, 10, 20),
+    "/v5/order/amend-batch": (10, 10, 20),
+    "/v5/order/cancel-batch": (10, 10, 20),
+    "/v5/order/pre-check": (10, 10, 20),
+    "/v5/order/disconnected-cancel-all": (5, 5, 5),
+    "/v5/position/set-leverage": (10, 10, 10),
+    "/v5/position/switch-mode": (10, 10, 10),
+    "/v5/position/trading-stop": (10, 10, 10),
+    "/v5/position/set-auto-add-margin": (10, 10, 10),
+    "/v5/account/fee-rate": (5, 5, 5),
+    "/v5/account/query-dcp-info": (5, 5, 5),
+    "/v5/account/smp-group": (5, 5, 5),
+    "/v5/account/set-margin-mode": (5, 5, 5),
+    "/v5/account/transaction-log": (25, 25, 25),
+}
+_OTHERS = (50, 50, 50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimits:
+    """How strict the exchange is. `scale` multiplies the per-account limits.
+
+    `enabled=False` counts nothing and shows full buckets, for benchmarks.
+    """
+
+    enabled: bool = True
+    scale: float = 1.0
+    http_per_5s: int = 600
+    trade_per_s: int = 3_000
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What a window gave: `granted` of the units wanted, and what the limit headers say."""
+
+    granted: int
+    limit: int
+    left: int
+    reset_ms: int
+
+
+class RollingWindow:
+    """At most `limit` units in any `span_ms`."""
+
+    __slots__ = ("_taken", "_used", "limit", "span_ms")
+
+    def __init__(self, limit: int, span_ms: int = 1_000) -> None:
+        self.limit = limit
+        self.span_ms = span_ms
+        self._taken: deque[tuple[int, int]] = deque()
+        self._used = 0
+
+    def take(self, wanted: int, now_ms: int) -> Grant:
+        """Take up to `wanted` units; the reset time is `now_ms` unless some were refused."""
+        taken = self._taken
+        while taken and taken[0][0] <= now_ms - self.span_ms:
+            self._used -= taken.popleft()[1]
+        granted = min(wanted, self.limit - self._used)
+        if granted > 0:
+            taken.append((now_ms, granted))
+            self._used += granted
+        reset_ms = now_ms
+        if granted < wanted and taken:
+            reset_ms = taken[0][0] + self.span_ms
+        return Grant(granted, self.limit, self.limit - self._used, reset_ms)
+
+
+class RateBook:
+    """The windows of every account and operation, and those of the one IP address."""
+
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
+        self._windows: dict[tuple[int, str, int], RollingWindow] = {}
+        self._http = RollingWindow(limits.http_per_5s, 5_000)
+        self._trade = RollingWindow(limits.trade_per_s)
+
+    def take(self, uid: int, path: str, category: str, wanted: int, now_ms: int) -> Grant:
+        """Take units of an account's bucket; WebSocket and REST share it."""
+        group = _GROUPS.get(category, FUTURES)
+        key = (uid, path, group)
+        window = self._windows.get(key)
+        if window is None:
+            per_second = _PER_SECOND.get(path, _OTHERS)[group]
+            limit = max(1, int(per_second * self._limits.scale))
+            window = self._windows[key] = RollingWindow(limit)
+        if not self._limits.enabled:
+            return Grant(wanted, window.limit, window.limit, now_ms)
+        return window.take(wanted, now_ms)
+
+    def take_http(self, now_ms: int) -> bool:
+        """Count one HTTP request of the IP address; False above the limit (HTTP 403)."""
+        return not self._limits.enabled or self._http.take(1, now_ms).granted == 1
+
+    def take_trade(self, now_ms: int) -> bool:
+        """Count one request on the trade sockets; False above the limit (retCode 10403)."""
+        return not self._limits.enabled or self._trade.take(1, now_ms).granted == 1

@@ -1,0 +1,123 @@
+"""The private sockets: account topics only, no orders (Bybit V5 WebSocket "Private")."""
+
+from typing import Any
+
+import msgspec
+
+from bybitd.simulator.exchange import Exchange
+from bybitd.simulator.refusal import Refusal
+from bybitd.simulator.wire import acknowledgements as acks
+from bybitd.simulator.wire import frames
+from bybitd.simulator.wire.auth import KeyRing
+from bybitd.simulator.wire.clock import ServerClock
+from bybitd.simulator.wire.connection import Connection
+
+_WITH_OPTION = ("spot", "linear", "inverse", "option")
+_CATEGORIES = {
+    "order": _WITH_OPTION,
+    "execution": _WITH_OPTION,
+    "execution.fast": _WITH_OPTION,
+    "position": ("linear", "inverse", "option"),
+}
+_PLAIN = ("wallet", "greeks", "strategy", "spread.order", "spread.execution")
+_DCP = ("dcp.future", "dcp.spot", "dcp.option")
+# Categorised topic -> its all-in-one topic; the others stand for themselves.
+TOPICS: dict[str, str] = {name: name for name in (*_CATEGORIES, *_PLAIN, *_DCP)} | {
+    f"{name}.{category}": name
+    for name, categories in _CATEGORIES.items()
+    for category in categories
+}
+
+
+class PrivateSockets:
+    """All private connections, by account."""
+
+    def __init__(self, exchange: Exchange, keys: KeyRing, clock: ServerClock) -> None:
+        self._exchange = exchange
+        self._keys = keys
+        self._clock = clock
+        self._by_uid: dict[int, dict[Connection, None]] = {}
+        self.messages = 0
+
+    def receive(self, connection: Connection, data: bytes) -> None:
+        """Act on one message of a client."""
+        try:
+            request = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            request = None
+        conn_id = connection.conn_id
+        if not isinstance(request, dict):
+            text = acks.not_json(data.decode("utf-8", "replace"))
+            connection.reply(acks.PRIVATE.error(conn_id, acks.Asked(), text))
+            return
+        op = request.get("op")
+        asked = acks.Asked(op=op if isinstance(op, str) else "", req_id=request.get("req_id"))
+        match asked.op:
+            case "ping":
+                connection.reply(acks.PRIVATE.pong(conn_id, asked, self._clock.shown_ms()))
+            case "auth":
+                self._authenticate(connection, asked, request.get("args"))
+            case "subscribe" | "unsubscribe":
+                self._change(connection, asked, request.get("args"))
+            case _:
+                connection.reply(acks.PRIVATE.error(conn_id, asked, "error:invalid op"))
+
+    def publish(self) -> None:
+        """Send what the exchange has to tell its accounts."""
+        for uid, topic, message in self._exchange.take_private():
+            for connection in self._by_uid.get(uid, ()):
+                self._deliver(connection, topic, message)
+
+    def forget(self, connection: Connection) -> None:
+        """Remove a connection that has ended."""
+        if connection.credential is not None:
+            self._by_uid.get(connection.credential.uid, {}).pop(connection, None)
+
+    def _authenticate(self, connection: Connection, asked: acks.Asked, args: Any) -> None:
+        try:
+            credential = self._keys.socket_login(args, self._clock.shown_ms())
+        except Refusal as refusal:
+            connection.reply(acks.PRIVATE.error(connection.conn_id, asked, refusal.retMsg))
+            return
+        self.forget(connection)
+        connection.credential = credential
+        self._by_uid.setdefault(credential.uid, {})[connection] = None
+        connection.reply(acks.PRIVATE.success(connection.conn_id, asked))
+
+    def _change(self, connection: Connection, asked: acks.Asked, args: Any) -> None:
+        conn_id = connection.conn_id
+        if connection.credential is None:
+            connection.reply(acks.PRIVATE.error(conn_id, asked, "Request not authorized"))
+            return
+        if not isinstance(args, list) or not args or not all(isinstance(a, str) for a in args):
+            connection.reply(acks.PRIVATE.error(conn_id, asked, "Params Error"))
+            return
+        if asked.op == "unsubscribe":
+            connection.topics.difference_update(args)
+            connection.reply(acks.PRIVATE.success(conn_id, asked))
+            return
+        # A categorised topic beside its all-in-one topic is a conflict within one request.
+        failed = [a for a in args if a not in TOPICS or (TOPICS[a] != a and TOPICS[a] in args)]
+        done = [a for a in args if a not in failed]
+        connection.topics.update(done)
+        if failed:
+            text = acks.partly_failed(done, failed)
+            connection.reply(acks.PRIVATE.error(conn_id, asked, text))
+        else:
+            connection.reply(acks.PRIVATE.success(conn_id, asked))
+
+    def _deliver(self, connection: Connection, topic: str, message: dict[str, Any]) -> None:
+        if topic in connection.topics:
+            self._send(connection, message)
+            return
+        records = message.get("data")
+        category = records[0].get("category") if isinstance(records, list) and records else None
+        categorised = f"{topic}.{category}"
+        if categorised in connection.topics:
+            # The name subscribed is the name delivered: the official SDK looks it up by that.
+            self._send(connection, message | {"topic": categorised})
+
+    def _send(self, connection: Connection, message: dict[str, Any]) -> None:
+        self.messages += 1
+        frame = frames.frame(frames.encode(message), window_bits=connection.window_bits)
+        connection.write(frame)

@@ -1,0 +1,115 @@
+"""REST, over real sockets."""
+
+import time
+import urllib.request
+from urllib.parse import quote
+
+import pytest
+
+from bybitd.simulator.wire import RateLimits, WireConfig
+
+PATH = "/v5/order/realtime"
+QUERY = "category=linear&symbol=BTCUSDT"
+
+
+def test_the_time_needs_no_key_and_comes_in_the_envelope(wire):
+    status, body, headers = wire.rest.get("/v5/market/time")
+    assert status == 200
+    assert list(body) == ["retCode", "retMsg", "result", "retExtInfo", "time"]
+    assert abs(body["time"] - time.time() * 1000) < 2_000
+    assert set(body["result"]) == {"timeSecond", "timeNano"}
+    assert headers["Traceid"]
+    assert headers["Timenow"]
+
+
+def test_a_signed_read_is_answered_with_the_limit_headers(wire):
+    status, body, headers = wire.rest.get(PATH, QUERY, wire.key)
+    assert (status, body["retCode"]) == (200, 0)
+    assert headers["X-Bapi-Limit"] == "50"
+
+
+def test_the_signature_covers_the_query_byte_by_byte(wire):
+    query = f"{QUERY}&cursor={quote('a,b=/c')}"
+    assert wire.rest.get(PATH, query, wire.key)[1]["retCode"] != 10004
+    headers = wire.rest.headers(wire.key, query)
+    changed = query.replace("%2C", ",")
+    request = urllib.request.Request(f"{wire.rest.base}{PATH}?{changed}", headers=headers)
+    status, body, _ = wire.rest.open(request)
+    assert (status, body["retCode"]) == (200, 10004)
+    assert changed in body["retMsg"]
+
+
+def test_the_signature_covers_the_body_byte_by_byte(wire):
+    spaced = b'{ "category":"linear",  "symbol":"BTCUSDT","orderLinkId":"none" }'
+    assert wire.rest.post("/v5/order/cancel", spaced)[1]["retCode"] == 110001
+    assert wire.rest.post("/v5/order/cancel", spaced, secret="wrong")[1]["retCode"] == 10004
+
+
+@pytest.mark.parametrize(
+    ("signing", "code"),
+    [
+        ({"at_ms": 1}, 10002),
+        ({"at_ms": 10**13}, 10002),
+        ({"window": "abc"}, 10001),
+        ({"secret": "wrong"}, 10004),
+    ],
+)
+def test_a_bad_signature_or_time_is_http_200_with_a_code(wire, signing, code):
+    status, body, _ = wire.rest.get(PATH, QUERY, wire.key, **signing)
+    assert (status, body["retCode"], body["result"]) == (200, code, {})
+
+
+def test_without_signature_headers_it_is_http_401(wire):
+    assert wire.rest.get(PATH, QUERY)[0] == 401
+    assert wire.rest.post("/v5/order/create", {}, key=None)[0] == 401
+
+
+def test_a_get_with_a_body_is_http_403(wire):
+    request = urllib.request.Request(f"{wire.rest.base}/v5/market/time", data=b"{}", method="GET")
+    assert wire.rest.open(request)[0] == 403
+
+
+def test_a_path_that_does_not_exist_is_http_404(wire):
+    assert wire.rest.get("/v5/market/nothing")[0] == 404
+    assert wire.rest.get("/v5/nothing", "", wire.key)[0] == 404
+    assert wire.rest.post("/v5/nothing", {})[0] == 404
+
+
+@pytest.mark.parametrize("body", [b"[]", b"x", b"\xff"])
+def test_a_body_that_is_no_json_object_is_a_parameter_error(wire, body):
+    text = body.decode("latin-1")
+    headers = wire.rest.headers(wire.key, text)
+    if body == b"\xff":
+        at, key = headers["X-BAPI-TIMESTAMP"], wire.key
+        import hashlib
+        import hmac
+
+        origin = f"{at}{key.key}5000".encode() + body
+        headers["X-BAPI-SIGN"] = hmac.new(key.secret.encode(), origin, hashlib.sha256).hexdigest()
+    request = urllib.request.Request(
+        f"{wire.rest.base}/v5/order/create", data=body, headers=headers
+    )
+    assert wire.rest.open(request)[1]["retCode"] == 10001
+
+
+def test_an_order_over_rest_shows_on_the_private_socket(wire):
+    private = wire.private()
+    status, body, _ = wire.rest.post("/v5/order/create", wire.limit_order("rest-1"))
+    assert (status, body["retCode"], body["retMsg"]) == (200, 0, "OK")
+    event = private.topic("order")
+    assert event["data"][0]["orderId"] == body["result"]["orderId"]
+    _, body, _ = wire.rest.get(PATH, QUERY + "&orderLinkId=rest-1", wire.key)
+    assert [row["orderLinkId"] for row in body["result"]["list"]] == ["rest-1"]
+
+
+def test_the_key_that_asks_is_the_key_that_is_told(wire):
+    for key, readonly in ((wire.key, 0), (wire.readonly, 1)):
+        _, body, _ = wire.rest.get("/v5/user/query-api", "", key)
+        assert (body["result"]["apiKey"], body["result"]["readOnly"]) == (key.key, readonly)
+
+
+def test_too_many_requests_of_the_address_are_http_403(own_wire):
+    wire = own_wire(WireConfig(limits=RateLimits(http_per_5s=3)))
+    answers = [wire.rest.get("/v5/market/time") for _ in range(4)]
+    assert [status for status, _, _ in answers] == [200, 200, 200, 403]
+    assert answers[-1][1] == "access too frequent"
