@@ -1,0 +1,153 @@
+"""One argument of an operation: its type, where it applies, and the check of one value.
+
+Bybit takes decimals as JSON strings and small whole numbers as JSON numbers; the other way round it
+refuses them, or worse, rounds. So nothing is converted here: a value of the wrong type is refused,
+with the right spelling where it can be told.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+from typing import Any, Final
+
+from bybitd.venue.enums import CATEGORIES
+from bybitd.venue.errors import BadField, MissingField, UnknownField
+
+_DECIMAL: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_LINK_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,36}", re.ASCII)
+_WORD: Final = re.compile(r"[!-~]{1,512}", re.ASCII)
+_SYMBOL: Final = re.compile(r"[^\s.a-z]{1,64}")
+
+
+class Type(Enum):
+    """What a value must be; the text says it to people."""
+
+    DECIMAL = 'a decimal string such as "0.01"'
+    INTEGER = "a whole number"
+    BOOLEAN = "true or false"
+    WORD = "a string"
+    SYMBOL = "a symbol in upper case"
+    LINK_ID = "1 to 36 characters of A-Z a-z 0-9 _ -"
+
+
+class Need(Enum):
+    """Whether a field belongs to an operation in a category."""
+
+    REQUIRED = "R"
+    OPTIONAL = "o"
+    ABSENT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One argument. `needs` has a letter of `Need` for each of CATEGORIES, in their order.
+
+    `allowed` is a closed list, empty where there is none; `least` and `most` bound whole numbers.
+    """
+
+    type: Type
+    needs: str = "oooo"
+    allowed: tuple[str, ...] | tuple[int, ...] = ()
+    least: int = 0
+    most: int | None = None
+
+    def need(self, category: str) -> Need:
+        """Return whether the field belongs to the operation in this category."""
+        return Need(self.needs[CATEGORIES.index(category)])
+
+
+Fields = Mapping[str, Field]
+
+
+def check_fields(
+    op: str, fields: Fields, args: Mapping[str, Any], category: str | None, path: str = ""
+) -> dict[str, Any]:
+    """Return the arguments, every one of them known, of its type and in its list.
+
+    `category` decides what applies; None where the operation has no category. `path` goes before
+    the names in errors, such as `request[2].`.
+
+    Raises:
+        UnknownField, MissingField, BadField: the first thing that is wrong.
+    """
+    for name, value in args.items():
+        field = fields.get(name)
+        if field is None:
+            raise unknown(op, path, name, fields)
+        if category is not None and field.need(category) is Need.ABSENT:
+            raise BadField(op, path + name, f"does not apply to {category}")
+        check_value(op, path + name, field, value)
+    for name, field in fields.items():
+        if name not in args and field.need(category or CATEGORIES[0]) is Need.REQUIRED:
+            raise MissingField(op, path + name, "is missing", map(str, field.allowed))
+    return dict(args)
+
+
+def check_value(op: str, name: str, field: Field, value: object) -> None:
+    """Check one value against its field.
+
+    Raises:
+        BadField: wrong type, not in the list, out of bounds.
+    """
+    wanted = field.type
+    if value is None:
+        raise BadField(op, name, "is null; leave it out instead")
+    if wanted is Type.BOOLEAN:
+        if not isinstance(value, bool):
+            raise BadField(op, name, f"must be true or false, not {_shown(value)}")
+        return
+    if wanted is Type.INTEGER:
+        _check_integer(op, name, field, value)
+    elif not isinstance(value, str):
+        raise BadField(op, name, f"must be {wanted.value}, not {_shown(value)}")
+    elif wanted is Type.DECIMAL:
+        if not _DECIMAL.fullmatch(value):
+            rule = f"must be {wanted.value}: digits, no sign, no exponent; not {value[:40]!r}"
+            raise BadField(op, name, rule)
+    elif field.allowed:
+        if value not in field.allowed:
+            raise BadField(op, name, _not_listed(value, field), map(str, field.allowed))
+    elif not {Type.LINK_ID: _LINK_ID, Type.SYMBOL: _SYMBOL}.get(wanted, _WORD).fullmatch(value):
+        raise BadField(op, name, f"must be {wanted.value}, not {value[:64]!r}")
+
+
+def unknown(op: str, path: str, name: object, fields: Fields) -> UnknownField:
+    """Return the error for a name that is no field here, with the nearest that is."""
+    near = get_close_matches(str(name), fields, n=1, cutoff=0.6)
+    if near:
+        return UnknownField(op, f"{path}{name}", f"is not known; did you mean {near[0]!r}?")
+    return UnknownField(op, f"{path}{name}", "is not known", fields)
+
+
+def _check_integer(op: str, name: str, field: Field, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadField(op, name, f"must be a whole number, not {_shown(value)}")
+    if field.allowed:
+        if value not in field.allowed:
+            raise BadField(op, name, f"can not be {value}", map(str, field.allowed))
+    elif value < field.least or (field.most is not None and value > field.most):
+        bounds = f"{field.least} to {field.most}" if field.most is not None else f"{field.least} up"
+        raise BadField(op, name, f"must be {bounds}, not {value}")
+
+
+def _not_listed(value: str, field: Field) -> str:
+    names = [str(name) for name in field.allowed]
+    near = get_close_matches(value, names, n=1) or [
+        name for name in names if name.lower() == value.lower()
+    ]
+    return f"can not be {value[:40]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+
+
+def _shown(value: object) -> str:
+    """Name a value of the wrong type. Only scalars are quoted: anything else may be huge."""
+    if isinstance(value, bool):
+        return f"the boolean {str(value).lower()}"
+    if isinstance(value, int | float):
+        return f"the number {value!r:.40}"
+    if isinstance(value, str):
+        return f"the string {value[:40]!r}"
+    return f"a {type(value).__name__}"
