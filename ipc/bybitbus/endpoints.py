@@ -20,8 +20,10 @@ _LONGEST_NAME = "order-execution-"
 
 def default_run_dir(environ: dict[str, str] | os._Environ[str] = os.environ) -> Path:
     """Return the run folder that the daemon and its clients agree on without configuration."""
-    if explicit := environ.get("BYBITD_RUN_DIR") or environ.get("RUNTIME_DIRECTORY"):
-        return Path(explicit.split(":")[0])
+    if explicit := environ.get("BYBITD_RUN_DIR"):
+        return Path(explicit).expanduser().absolute()
+    if given := environ.get("RUNTIME_DIRECTORY"):
+        return Path(given.split(":")[0])  # systemd lists several with colons
     if runtime := environ.get("XDG_RUNTIME_DIR"):
         return Path(runtime) / "bybitd"
     return Path(f"/tmp/bybitd-{os.getuid()}")  # noqa: S108  the mode is checked when it is made

@@ -16,6 +16,8 @@ the names of the codes.
 
 from __future__ import annotations
 
+import os
+
 from bybitbus.codes import Outcome
 
 
@@ -52,7 +54,7 @@ class PathTooLong(EndpointError):
         self.path = path
         self.limit = limit
         super().__init__(
-            f"socket path {path} has {len(path.encode())} bytes and at most {limit} fit; "
+            f"socket path {path} has {len(os.fsencode(path))} bytes and at most {limit} fit; "
             "choose a shorter run folder (--run-dir or $BYBITD_RUN_DIR)"
         )
 

@@ -16,7 +16,9 @@ from bybitbus.errors import Refused
 _ABSOLUTE_FROM_MS = 100_000_000_000
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Request(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One request.
 
     `deadline_ms` is a moment (Unix ms) or, when small, a duration from receipt in ms. `client`

@@ -57,10 +57,11 @@ class Call:
         self._server.send_encoded(self._envelope, reply)
 
     def _answer(self, ok: bool, result: Any, error: ErrorBody | None) -> None:
-        self._once()
         self.stamps["replied"] = time.time_ns()
         reply = Reply(id=self.request.id, ok=ok, result=result, error=error, t=self.stamps)
-        self._server.send_encoded(self._envelope, codec.encode(reply))
+        encoded = codec.encode(reply)  # before it counts: what can not be encoded is no answer
+        self._once()
+        self._server.send_encoded(self._envelope, encoded)
 
     def _once(self) -> None:
         if self.answered:

@@ -1,0 +1,154 @@
+"""A local order book, fed by the events of one `orderbook.` topic.
+
+Says that it is invalid rather than show a wrong book (`ipc/PROTOCOL.md`, "Sequence"): before its
+first snapshot, after a hole or a new epoch until the next snapshot, and while the gateway reports
+the topic as stale. Pure: no socket, no clock.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from bybitbus.events import Event
+from bybitbus.sequence import Verdict
+
+# Nothing proves that these continue what the book holds.
+_STARTS_ANEW = frozenset({Verdict.FIRST, Verdict.NEW_EPOCH})
+
+
+class Book:
+    """The book of one topic, for instance `linear.orderbook.50.BTCUSDT.`.
+
+    Feed it every event of that topic, and those of `feed_topic` where the reader subscribes to
+    that too; others are passed over. Prices and sizes are the exchange's own strings.
+
+    Attributes: `problem` (why the book is invalid, "" while it is valid), `seq` (of the last
+    message that shaped it).
+    """
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.feed_topic = f"gateway.feed.{topic}"
+        self.seq = 0
+        self._bids = _Side()
+        self._asks = _Side()
+        self._missing = "no snapshot yet"
+        self._stale = ""
+
+    @property
+    def problem(self) -> str:
+        """Why the book must not be used, or "" while it may."""
+        return self._missing or self._stale
+
+    @property
+    def valid(self) -> bool:
+        """Whether this is the book of the exchange as of the last message."""
+        return not self.problem
+
+    def apply(self, event: Event) -> bool:
+        """Take one event in and return whether the book is valid now."""
+        if event.topic == self.topic:
+            self._take(event)
+        elif event.topic == self.feed_topic:
+            self._take_state(event.body)
+        return self.valid
+
+    def bids(self, depth: int | None = None) -> list[tuple[str, str]]:
+        """Return (price, size) of the best `depth` bids, highest price first; [] if invalid."""
+        return self._bids.highest(depth) if self.valid else []
+
+    def asks(self, depth: int | None = None) -> list[tuple[str, str]]:
+        """Return (price, size) of the best `depth` asks, lowest price first; [] if invalid."""
+        return self._asks.lowest(depth) if self.valid else []
+
+    @property
+    def best_bid(self) -> str | None:
+        """The highest bid, None without one or while the book is invalid."""
+        return next((price for price, _ in self.bids(1)), None)
+
+    @property
+    def best_ask(self) -> str | None:
+        """The lowest ask, None without one or while the book is invalid."""
+        return next((price for price, _ in self.asks(1)), None)
+
+    def _take(self, event: Event) -> None:
+        if event.verdict is Verdict.REPEAT:
+            return
+        if event.missing or event.verdict in _STARTS_ANEW:
+            lost = f"{event.missing} messages lost" if event.missing else "the topic starts anew"
+            self._drop(f"{lost}; waiting for a snapshot")
+        try:
+            whole = event.body["type"] == "snapshot"
+            if not whole and self._missing:
+                return
+            bids, asks = _levels(event.body["data"]["b"]), _levels(event.body["data"]["a"])
+        except (KeyError, TypeError, ValueError, InvalidOperation):
+            self._drop("a message that is no order book; waiting for a snapshot")
+            return
+        if whole:
+            self._bids, self._asks = _Side(), _Side()
+            self._missing = ""
+        self._bids.update(bids)
+        self._asks.update(asks)
+        self.seq = event.body["seq"]
+        if (
+            self._bids.prices
+            and self._asks.prices
+            and self._bids.prices[-1] >= self._asks.prices[0]
+        ):
+            self._drop("bids reach asks; waiting for a snapshot")
+
+    def _take_state(self, body: dict[str, Any]) -> None:
+        state, reason = body.get("state"), body.get("reason", "")
+        self._stale = "" if state == "live" else f"{state}: {reason}"
+        if state == "resyncing":
+            self._drop("the gateway fetches the book anew; waiting for a snapshot")
+
+    def _drop(self, why: str) -> None:
+        self._bids, self._asks = _Side(), _Side()
+        self._missing = why
+
+
+class _Side:
+    """One side of a book. Prices are ordered, and told apart, by value: 1.0 is 1.00."""
+
+    def __init__(self) -> None:
+        self.prices: list[Decimal] = []  # ascending
+        self._levels: dict[Decimal, tuple[str, str]] = {}
+
+    def update(self, levels: list[tuple[Decimal, bool, str, str]]) -> None:
+        for value, removed, price, size in levels:
+            known = value in self._levels
+            if not removed:
+                self._levels[value] = (price, size)
+                if not known:
+                    insort(self.prices, value)
+            elif known:  # removing a level that was never shown is no mistake of the sender
+                del self._levels[value]
+                del self.prices[bisect_left(self.prices, value)]
+
+    def highest(self, depth: int | None) -> list[tuple[str, str]]:
+        wanted = self.prices[::-1] if depth is None else self.prices[::-1][:depth]
+        return [self._levels[value] for value in wanted]
+
+    def lowest(self, depth: int | None) -> list[tuple[str, str]]:
+        return [self._levels[value] for value in self.prices[:depth]]
+
+
+def _levels(rows: Any) -> list[tuple[Decimal, bool, str, str]]:
+    parsed = []
+    for price, size in rows:
+        value, amount = _number(price), _number(size)
+        parsed.append((value, amount == 0, price, size))
+    return parsed
+
+
+def _number(text: Any) -> Decimal:
+    if not isinstance(text, str):
+        raise TypeError("a decimal is a string")
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError("not a number")
+    return value

@@ -1,0 +1,124 @@
+"""Receive events on a SUB socket, blocking (`ipc/PROTOCOL.md`, "Events")."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import zmq
+
+from bybitbus.endpoints import default_run_dir, events_address
+from bybitbus.events import Event, EventReader
+
+DEFAULT_HIGH_WATER_MARK = 50_000
+
+
+class Subscriber:
+    """One SUB socket with any number of topics.
+
+    `where` is a run folder (the bus's events in it are then used), a ZeroMQ address, or None for
+    the folder that the daemon uses without configuration. A topic written whole, with its closing
+    dot, makes the gateway fetch it; a shorter prefix shows what flows anyway.
+
+    The publisher may come, go and come again: ZeroMQ reconnects and asks for the topics anew, but
+    only while this socket is read, so keep receiving. For one thread only. Nothing that arrives
+    raises: what is malformed is counted in `reader.malformed`.
+
+    Raises:
+        PathTooLong: the socket's path would exceed the system's limit.
+    """
+
+    def __init__(
+        self,
+        where: Path | str | None = None,
+        topics: Iterable[str] = (),
+        *,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        high_water_mark: int = DEFAULT_HIGH_WATER_MARK,
+    ) -> None:
+        self.reader = EventReader()
+        self.topics: set[str] = set()
+        self.socket = prepared_socket(context or zmq.Context.instance(), high_water_mark)
+        try:
+            self.socket.connect(address_of(where))
+            for topic in topics:
+                self.subscribe(topic)
+        except BaseException:
+            self.close()
+            raise
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for a topic, or for everything that starts with a prefix. Asking twice is once."""
+        if topic not in self.topics:
+            self.socket.subscribe(topic)
+            self.topics.add(topic)
+
+    def unsubscribe(self, topic: str) -> None:
+        """Take a subscription back. A few messages that were on the way may still arrive."""
+        if topic in self.topics:
+            self.socket.unsubscribe(topic)
+            self.topics.discard(topic)
+            self.reader.sequences.forget(topic, but=self.topics)
+
+    def resubscribe(self, topic: str) -> None:
+        """Ask for a topic again, which has its state sent anew: the repair after a hole."""
+        self.unsubscribe(topic)
+        self.subscribe(topic)
+
+    def receive(self, timeout_ms: int | None = None) -> Event | None:
+        """Return the next event, or None after `timeout_ms` without one (None waits for ever)."""
+        due_s = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
+        while True:
+            try:
+                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                if not self._wait(due_s):
+                    return None
+                continue
+            event = self.reader.read(frames)
+            if event is not None:
+                return event
+
+    def __iter__(self) -> Iterator[Event]:
+        """Yield events for ever."""
+        while (event := self.receive()) is not None:
+            yield event
+
+    def _wait(self, due_s: float | None) -> bool:
+        if due_s is None:
+            return bool(self.socket.poll())
+        return bool(self.socket.poll(max(0, round((due_s - time.monotonic()) * 1000))))
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close(linger=0)
+
+    def __enter__(self) -> Subscriber:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def address_of(where: Path | str | None) -> str:
+    """Return the events address that `where` means: a run folder, an address, or the default."""
+    if isinstance(where, str) and "://" in where:
+        return where
+    return events_address(default_run_dir() if where is None else Path(where))
+
+
+def prepared_socket(context: Any, high_water_mark: int) -> Any:
+    """Return a SUB socket of `context` with the options that every subscriber should set."""
+    socket = context.socket(zmq.SUB)
+    socket.linger = 0
+    # Finite: a reader that falls behind loses frames, sees it by `seq`, and keeps its memory.
+    socket.rcvhwm = high_water_mark
+    return socket

@@ -1,0 +1,527 @@
+"""Write the golden messages of `ipc/vectors/`: `python -m tests.bybitbus.make_vectors`.
+
+The bytes are made with the `msgpack` package and nothing of ours, so that they can judge our codec.
+The values stand here; the files follow. A test fails when the two differ.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+FOLDER = Path(__file__).parents[2] / "ipc" / "vectors"
+Message = dict[str, Any]
+
+_EPOCH = 1795478400123456
+_RX = 1795478460120000000
+_TX = 1795478460120145678
+_MS = 1795478460118
+
+
+def _ours(seq: int, *, rx: bool = True, resend: bool = False) -> Message:
+    keys: Message = {"seq": seq}
+    if resend:
+        keys["resend"] = True
+    keys["epoch"] = _EPOCH
+    if rx:
+        keys["rx"] = _RX
+    return keys | {"tx": _TX}
+
+
+def _book(kind: str, bids: list[list[str]], asks: list[list[str]], update: int) -> Message:
+    data = {"s": "BTCUSDT", "b": bids, "a": asks, "u": update, "seq": 9400000000 + update}
+    return {
+        "topic": "orderbook.50.BTCUSDT",
+        "type": kind,
+        "ts": _MS,
+        "data": data,
+        "cts": _MS - 3,
+    }
+
+
+_BIDS = [["64999.90", "1.250"], ["64999.80", "0.004"]]
+_ASKS = [["65000.00", "0.310"], ["65000.50", "12"]]
+
+EVENTS: list[tuple[str, str, Message]] = [
+    (
+        "order book snapshot",
+        "linear.orderbook.50.BTCUSDT.",
+        _book("snapshot", _BIDS, _ASKS, 7001) | _ours(1),
+    ),
+    (
+        "order book delta: one level set, one removed, one added",
+        "linear.orderbook.50.BTCUSDT.",
+        _book("delta", [["64999.90", "1.1"], ["64999.80", "0"]], [["65000.20", "3"]], 7002)
+        | _ours(2),
+    ),
+    (
+        "order book sent again for a late joiner: the number of the delta before it",
+        "linear.orderbook.50.BTCUSDT.",
+        _book("snapshot", [["64999.90", "1.1"]], [["65000.00", "0.310"]], 7002)
+        | _ours(2, resend=True),
+    ),
+    (
+        "trades",
+        "linear.publicTrade.BTCUSDT.",
+        {
+            "topic": "publicTrade.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": [
+                {
+                    "T": _MS - 2,
+                    "s": "BTCUSDT",
+                    "S": "Buy",
+                    "v": "0.010",
+                    "p": "65000.00",
+                    "L": "ZeroPlusTick",
+                    "i": "5e1a9a3c-6d0f-4f57-9c55-2a8f0c1d7e11",
+                    "BT": False,
+                    "RPI": False,
+                    "seq": 9400007003,
+                }
+            ],
+        }
+        | _ours(128),
+    ),
+    (
+        "ticker delta: an empty string is a value, an absent key is unchanged",
+        "linear.tickers.BTCUSDT.",
+        {
+            "topic": "tickers.BTCUSDT",
+            "type": "delta",
+            "data": {"symbol": "BTCUSDT", "bid1Price": "64999.90", "preQty": ""},
+            "cs": 9400007004,
+            "ts": _MS,
+        }
+        | _ours(65536),
+    ),
+    (
+        "private order",
+        "private.main.order.",
+        {
+            "id": "a-1795478460118-1",
+            "topic": "order",
+            "creationTime": _MS,
+            "data": [
+                {
+                    "category": "linear",
+                    "orderId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a001",
+                    "orderLinkId": "maker-0001",
+                    "symbol": "BTCUSDT",
+                    "side": "Buy",
+                    "orderType": "Limit",
+                    "price": "64000.00",
+                    "qty": "0.010",
+                    "timeInForce": "GTC",
+                    "positionIdx": 0,
+                    "orderStatus": "New",
+                    "cumExecQty": "0.000",
+                    "leavesQty": "0.010",
+                    "avgPrice": "",
+                    "reduceOnly": False,
+                    "rejectReason": "EC_NoError",
+                    "createdTime": str(_MS),
+                    "updatedTime": str(_MS),
+                }
+            ],
+        }
+        | _ours(3),
+    ),
+    (
+        "life of an order",
+        "gateway.order.main.",
+        {
+            "orderLinkId": "maker-0001",
+            "op": "order.create",
+            "state": "unknown",
+            "category": "linear",
+            "symbol": "BTCUSDT",
+            "client": "maker",
+            "reason": "the connection was lost after sending",
+        }
+        | _ours(17, rx=False),
+    ),
+    (
+        "status of a program",
+        "gateway.status.public-feed-linear.",
+        {
+            "program": "public-feed-linear",
+            "state": "ready",
+            "reason": "",
+            "environment": "sim",
+            "pid": 4711,
+            "started_ns": _EPOCH * 1000,
+            "turns": 99123,
+            "lag_us": 81,
+            "rss_bytes": 41943040,
+            "counters": {"published": 70000, "answered": 3, "malformed": 0, "undeliverable": 0},
+        }
+        | _ours(60, rx=False),
+    ),
+    (
+        "feed state",
+        "gateway.feed.linear.orderbook.50.BTCUSDT.",
+        {
+            "topic": "linear.orderbook.50.BTCUSDT.",
+            "state": "resyncing",
+            "reason": "update id 7010 follows 7002",
+        }
+        | _ours(2, rx=False),
+    ),
+    (
+        "rejected topic",
+        "gateway.rejected.linear.orderbook.30.BTCUSDT.",
+        {
+            "topic": "linear.orderbook.30.BTCUSDT.",
+            "reason": "linear has no book of depth 30",
+            "hint": "one of 1, 50, 200, 1000",
+            "program": "public-feed-linear",
+        }
+        | _ours(1, rx=False),
+    ),
+    (
+        "numbers at the edges of MessagePack's formats",
+        "linear.adlAlert.USDT.",
+        {
+            "topic": "adlAlert.USDT",
+            "ts": _MS,
+            "data": [{"b": -5421.25, "pr": 0, "i_pr": -0.5, "small": [-1, -32, -33, -129, -32769]}],
+        }
+        | _ours(4294967296),
+    ),
+]
+
+_CREATE = {
+    "category": "linear",
+    "symbol": "BTCUSDT",
+    "side": "Buy",
+    "orderType": "Limit",
+    "qty": "0.010",
+    "price": "64000.00",
+    "timeInForce": "GTC",
+    "orderLinkId": "maker-0001",
+}
+_DEADLINE = _MS + 4500
+
+REQUESTS: list[tuple[str, Message]] = [
+    ("the least that a request needs", {"id": "1", "op": "gateway.hello"}),
+    (
+        "create, with everything that a request can have, and a moment as deadline",
+        {
+            "id": "c0ffee-2",
+            "op": "order.create",
+            "args": _CREATE,
+            "account": "second",
+            "client": "maker",
+            "deadline_ms": _DEADLINE,
+        },
+    ),
+    (
+        "amend, with a duration as deadline",
+        {
+            "id": "c0ffee-3",
+            "op": "order.amend",
+            "args": {
+                "category": "linear",
+                "symbol": "BTCUSDT",
+                "orderLinkId": "maker-0001",
+                "price": "64001.50",
+            },
+            "client": "maker",
+            "deadline_ms": 2000,
+        },
+    ),
+    (
+        "cancel",
+        {
+            "id": "c0ffee-4",
+            "op": "order.cancel",
+            "args": {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "maker-0001"},
+        },
+    ),
+    (
+        "cancel all",
+        {
+            "id": "c0ffee-5",
+            "op": "order.cancel-all",
+            "args": {"category": "linear", "settleCoin": "USDT"},
+        },
+    ),
+    (
+        "create a batch",
+        {
+            "id": "c0ffee-6",
+            "op": "order.create-batch",
+            "args": {
+                "category": "linear",
+                "request": [
+                    {
+                        key: value
+                        for key, value in (_CREATE | {"orderLinkId": link}).items()
+                        if key != "category"
+                    }
+                    for link in ("maker-0002", "maker-0003")
+                ],
+            },
+        },
+    ),
+    (
+        "status of an order",
+        {"id": "c0ffee-7", "op": "order.status", "args": {"orderLinkId": "maker-0001"}},
+    ),
+    (
+        "open orders, asked from the exchange",
+        {
+            "id": "c0ffee-8",
+            "op": "account.orders",
+            "args": {"category": "linear", "settleCoin": "USDT", "fresh": True},
+        },
+    ),
+    ("wallet", {"id": "c0ffee-9", "op": "account.wallet", "args": {"coin": "USDT"}}),
+    (
+        "snapshot of a topic",
+        {
+            "id": "c0ffee-10",
+            "op": "market.snapshot",
+            "args": {"category": "linear", "topic": "linear.orderbook.50.BTCUSDT."},
+        },
+    ),
+    ("a name beyond ASCII", {"id": "ü-11", "op": "gateway.ping", "client": "Händler ②"}),
+]
+
+_RECEIVED = _RX
+_STAMPS = {
+    "received": _RECEIVED,
+    "sent": _RECEIVED + 180_000,
+    "acknowledged": _RECEIVED + 2_400_000,
+    "replied": _RECEIVED + 2_460_000,
+}
+_AT_ONCE = {"received": _RECEIVED, "replied": _RECEIVED + 45_000}
+
+
+def _refused(code: str, message: str, *, origin: str = "gateway", **more: Any) -> Message:
+    error = {"code": code, "message": message, "origin": origin}
+    return error | {"outcome": "rejected", "retry_safe": False} | more
+
+
+REPLIES: list[tuple[str, Message]] = [
+    (
+        "order accepted by the exchange",
+        {
+            "id": "c0ffee-2",
+            "ok": True,
+            "result": {
+                "orderId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a001",
+                "orderLinkId": "maker-0001",
+            },
+            "t": _STAMPS,
+        },
+    ),
+    (
+        "all cancelled",
+        {
+            "id": "c0ffee-5",
+            "ok": True,
+            "result": {
+                "list": [
+                    {
+                        "orderId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a001",
+                        "orderLinkId": "maker-0001",
+                    }
+                ],
+                "success": "1",
+            },
+            "t": _STAMPS,
+        },
+    ),
+    (
+        "batch accepted, its second item refused",
+        {
+            "id": "c0ffee-6",
+            "ok": True,
+            "result": {
+                "list": [
+                    {
+                        "category": "linear",
+                        "symbol": "BTCUSDT",
+                        "orderId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a002",
+                        "orderLinkId": "maker-0002",
+                        "createAt": str(_MS),
+                    },
+                    {
+                        "category": "linear",
+                        "symbol": "BTCUSDT",
+                        "orderId": "",
+                        "orderLinkId": "maker-0003",
+                        "createAt": "",
+                    },
+                ],
+                "retExtInfo": {
+                    "list": [
+                        {"code": 0, "msg": "OK"},
+                        {"code": 110007, "msg": "not enough available balance"},
+                    ]
+                },
+            },
+            "t": _STAMPS,
+        },
+    ),
+    (
+        "open orders, none",
+        {
+            "id": "c0ffee-8",
+            "ok": True,
+            "result": {"category": "linear", "list": [], "nextPageCursor": ""},
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "wallet",
+        {
+            "id": "c0ffee-9",
+            "ok": True,
+            "result": {
+                "list": [
+                    {
+                        "accountType": "UNIFIED",
+                        "totalEquity": "100250.75",
+                        "coin": [{"coin": "USDT", "walletBalance": "100000", "locked": "0"}],
+                    }
+                ],
+                "nextPageCursor": "",
+            },
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "snapshot of a topic",
+        {
+            "id": "c0ffee-10",
+            "ok": True,
+            "result": {
+                "topic": "linear.orderbook.50.BTCUSDT.",
+                "seq": 2,
+                "epoch": _EPOCH,
+                "body": EVENTS[2][2],
+            },
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "refused by the gateway: a field that the op does not know",
+        {
+            "id": "c0ffee-12",
+            "ok": False,
+            "error": _refused(
+                "unknown_field",
+                "args.quantity: order.create has no such field",
+                hint="did you mean qty?",
+            ),
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "refused by the gateway: the request could not be read, not even its id",
+        {
+            "id": "",
+            "ok": False,
+            "error": _refused(
+                "bad_message", "the last frame is no request: Input data was truncated"
+            ),
+        },
+    ),
+    (
+        "refused by the gateway: the deadline had passed, nothing was sent",
+        {
+            "id": "c0ffee-13",
+            "ok": False,
+            "error": _refused("deadline_passed", "the deadline passed 12 ms before it was read"),
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "refused by the exchange",
+        {
+            "id": "c0ffee-14",
+            "ok": False,
+            "error": _refused(
+                "exchange_refused",
+                "the exchange refused order.create: 110007 not enough available balance",
+                origin="exchange",
+                exchange={
+                    "retCode": 110007,
+                    "retMsg": "not enough available balance",
+                    "retExtInfo": {},
+                },
+            ),
+            "t": _STAMPS,
+        },
+    ),
+    (
+        "nothing was sent, the exchange can not be reached",
+        {
+            "id": "c0ffee-15",
+            "ok": False,
+            "error": _refused(
+                "unavailable",
+                "no connection to the exchange; nothing was sent",
+                origin="network",
+                retry_safe=True,
+            ),
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "sent, and no answer came: the outcome is unknown",
+        {
+            "id": "c0ffee-16",
+            "ok": False,
+            "error": {
+                "code": "no_answer",
+                "message": "the connection was lost after order.create was sent",
+                "origin": "network",
+                "outcome": "unknown",
+                "retry_safe": False,
+                "hint": "look it up by its orderLinkId (order.status)",
+            },
+            "t": {key: _STAMPS[key] for key in ("received", "sent", "replied")},
+        },
+    ),
+]
+
+
+def _hex(value: Any) -> str:
+    return msgpack.packb(value, use_bin_type=True).hex()
+
+
+def files() -> dict[str, str]:
+    """Return the text of each vector file by its name."""
+    events = [
+        {
+            "name": name,
+            "topic": topic,
+            "topic_hex": topic.encode().hex(),
+            "body": body,
+            "body_hex": _hex(body),
+        }
+        for name, topic, body in EVENTS
+    ]
+    sets = {
+        "events.json": events,
+        "requests.json": [{"name": n, "body": b, "body_hex": _hex(b)} for n, b in REQUESTS],
+        "replies.json": [{"name": n, "body": b, "body_hex": _hex(b)} for n, b in REPLIES],
+    }
+    return {
+        name: json.dumps(vectors, indent=1, ensure_ascii=False) + "\n"
+        for name, vectors in sets.items()
+    }
+
+
+if __name__ == "__main__":
+    for name, text in files().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+        print(FOLDER / name)
