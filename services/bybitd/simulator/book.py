@@ -50,12 +50,16 @@ class Fill:
 
 
 class Half:
-    """One side of a book. Keys are `-side * tick`, so the best price is always `keys[0]`."""
+    """One side of a book. Keys are `-side * tick`, so the best price is always `keys[0]`.
 
-    __slots__ = ("keys", "queues", "side", "totals")
+    `version` rises with every change of this side.
+    """
+
+    __slots__ = ("keys", "queues", "side", "totals", "version")
 
     def __init__(self, side: int) -> None:
         self.side = side
+        self.version = 0
         self.keys: list[int] = []
         self.totals: dict[int, int] = {}
         self.queues: dict[int, dict[int, BookOrder]] = {}
@@ -70,6 +74,7 @@ class Half:
         return {key: totals[key] for key in self.keys[:depth]}
 
     def append(self, order: BookOrder) -> None:
+        self.version += 1
         key = -self.side * order.tick
         if key in self.totals:
             self.totals[key] += order.lots
@@ -81,6 +86,7 @@ class Half:
 
     def shrink(self, order: BookOrder, lots: int) -> None:
         """Take lots off a resting order; one that has none left leaves the book."""
+        self.version += 1
         key = -self.side * order.tick
         order.lots -= lots
         self.totals[key] -= lots

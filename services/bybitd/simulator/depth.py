@@ -6,6 +6,29 @@ from bybitd.simulator.instruments import Grid
 Levels = list[list[str]]
 
 
+class _Window:
+    """One side of the last rendered window."""
+
+    __slots__ = ("_depth", "_half", "_version", "held")
+
+    def __init__(self, half: Half, depth: int) -> None:
+        self._half = half
+        self._depth = depth
+        self._version = -1
+        self.held: dict[int, int] = {}
+
+    def changes(self) -> dict[int, int]:
+        """Take over the current window; map what changed to its lots, 0 where it is gone."""
+        if self._version == self._half.version:
+            return {}
+        self._version = self._half.version
+        old, self.held = self.held, self._half.window(self._depth)
+        changed = dict(self.held.items() - old.items())
+        for key in old.keys() - self.held.keys():
+            changed[key] = 0
+        return changed
+
+
 class DepthView:
     """The last rendered window of a (symbol, depth) and its update id `u`.
 
@@ -13,17 +36,16 @@ class DepthView:
     deleted, one that enters as new (Bybit V5, orderbook stream).
     """
 
-    __slots__ = ("_asks", "_bids", "_book", "_version", "changed_ms", "depth", "seq", "u")
+    __slots__ = ("_asks", "_bids", "_book", "_version", "changed_ms", "seq", "u")
 
     def __init__(self, book: Book, depth: int, first_u: int) -> None:
-        self.depth = depth
         self.u = first_u
         self.seq = 0
         self.changed_ms = 0
         self._book = book
         self._version = -1
-        self._bids: dict[int, int] = {}
-        self._asks: dict[int, int] = {}
+        self._bids = _Window(book.bids, depth)
+        self._asks = _Window(book.asks, depth)
 
     @property
     def behind(self) -> bool:
@@ -33,16 +55,13 @@ class DepthView:
     def refresh(self, seq: int, changed_ms: int) -> tuple[dict[int, int], dict[int, int]] | None:
         """Take over the current window; return the changed keys of (bids, asks), or None.
 
-        `seq` and `changed_ms` (ms) say which state of the book it is.
-
-        Keys are those of `Half`; 0 lots means that the level is gone. `u` rises when there is a
-        change.
+        `seq` and `changed_ms` (ms) say which state of the book it is. Keys are those of `Half`;
+        0 lots means that the level is gone. `u` rises when there is a change.
         """
         if not self.behind:
             return None
         self._version = self._book.version
-        bids, self._bids = _changes(self._bids, self._book.bids, self.depth)
-        asks, self._asks = _changes(self._asks, self._book.asks, self.depth)
+        bids, asks = self._bids.changes(), self._asks.changes()
         if not bids and not asks:
             return None
         self.u += 1
@@ -52,10 +71,8 @@ class DepthView:
 
     def snapshot(self, price: Grid, size: Grid, limit: int | None = None) -> tuple[Levels, Levels]:
         """Write the last rendered window as (bids, asks), best first."""
-        return (
-            levels(dict(list(self._bids.items())[:limit]), price, size),
-            levels(dict(list(self._asks.items())[:limit]), price, size),
-        )
+        bids, asks = (list(window.held.items())[:limit] for window in (self._bids, self._asks))
+        return levels(dict(bids), price, size), levels(dict(asks), price, size)
 
 
 def levels(changed: dict[int, int], price: Grid, size: Grid) -> Levels:
@@ -64,11 +81,3 @@ def levels(changed: dict[int, int], price: Grid, size: Grid) -> Levels:
         [price.text(abs(key)), size.text(lots) if lots else "0"]
         for key, lots in sorted(changed.items())
     ]
-
-
-def _changes(old: dict[int, int], half: Half, depth: int) -> tuple[dict[int, int], dict[int, int]]:
-    new = half.window(depth)
-    changed = dict(new.items() - old.items())
-    for key in old.keys() - new.keys():
-        changed[key] = 0
-    return changed, new

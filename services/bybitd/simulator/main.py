@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sqlite3
 from pathlib import Path
 
 from bybitd.errors import StartError
@@ -16,6 +17,7 @@ from bybitd.simulator.wire.running import RunningSimulator
 from bybitd.simulator.wire.server import WireConfig
 
 _FIRST_UID = 100_001
+_WATCH_S = 0.5
 log = logging.getLogger(__name__)
 
 
@@ -33,8 +35,12 @@ def main(program: Program) -> None:
         symbols={str(name): count for name, count in settings.symbols.items()} or None,
         api_keys=tuple(ApiKey(key=key.api_key, secret=key.api_secret, uid=key.uid) for key in keys),
     )
-    store = AccountStore(str(program.state_dir / "simulator.db"))
-    simulator = _start(program, config, store)
+    file = program.state_dir / "simulator.db"
+    try:
+        store = AccountStore(str(file))
+        simulator = _start(program, config, store)
+    except (ValueError, sqlite3.DatabaseError) as error:
+        raise StartError(f"{file}: {error}; remove it to start with new accounts") from None
     authority = str(simulator.authority) if simulator.authority else ""
     endpoint = contact.SimulatorEndpoint(netloc=f"127.0.0.1:{simulator.port}", authority=authority)
     contact.leave(contact.endpoint_path(program.run_dir), endpoint, 0o640)
@@ -44,6 +50,13 @@ def main(program: Program) -> None:
         "ws_url": simulator.ws_url,
         "exchange": simulator.state(),
     }
+
+    def watch() -> None:
+        if simulator.broken is not None:
+            # A market that stands still looks alive: end, and be restarted with the accounts kept.
+            raise StartError("the simulated exchange broke; see the log") from simulator.broken
+
+    program.loop.call_every(_WATCH_S, watch)
     program.set_state("ready")
     program.run(closing=[simulator.close, store.close])
 

@@ -70,10 +70,15 @@ class Margin:
 
     def __init__(self, markets: Markets) -> None:
         self._markets = markets
+        self._usd: dict[str, tuple[int, Decimal]] = {}  # time and price last asked for
 
     def usd(self, coin: str, now_ms: int) -> Decimal:
         """Give the USD price of a coin."""
-        return Decimal(f"{self._markets.fair_value.index(coin, now_ms):.8f}")
+        known = self._usd.get(coin)
+        if known is None or known[0] != now_ms:
+            known = now_ms, Decimal(f"{self._markets.fair_value.index(coin, now_ms):.8f}")
+            self._usd[coin] = known
+        return known[1]
 
     def valuation(self, account: Account, it: Instrument, now_ms: int) -> Valuation:
         """Give what positions in an instrument are valued with."""

@@ -171,13 +171,8 @@ def new_order(markets: Markets, body: Body) -> NewOrder:
     market = kind == "Market"
     in_force = text(body, "timeInForce") or ("IOC" if market else "GTC")
     if in_force == "RPI":
-        raise Refusal(
-            *(
-                (170355, "RPI orders are restricted to approved market makers only.")
-                if spot
-                else (110119, "RPI orders are restricted to approved market makers only.")
-            )
-        )
+        code = 170355 if spot else 110119
+        raise Refusal(code, "RPI orders are restricted to approved market makers only.")
     if in_force not in TIMES_IN_FORCE:
         raise _either(spot, Refusal(170115, "Invalid timeInForce."), "TimeInForce invalid")
     unit = _market_unit(body, spot=spot, market=market, side=side)
