@@ -22,7 +22,8 @@ class Book:
     """The book of one topic, for instance `linear.orderbook.50.BTCUSDT.`.
 
     Feed it every event of that topic, and those of `feed_topic` where the reader subscribes to
-    that too; others are passed over. Prices and sizes are the exchange's own strings.
+    that too; others are passed over. That the whole feed has gone shows on neither of them, only
+    on its status. Prices and sizes are the exchange's own strings.
 
     Attributes: `problem` (why the book is invalid, "" while it is valid), `seq` (of the last
     message that shaped it).

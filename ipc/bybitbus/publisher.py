@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 import zmq
 
+from bybitbus.multipart import pair_sender
+
 DEFAULT_HIGH_WATER_MARK = 50_000
 
 
@@ -48,7 +50,7 @@ class Publisher:
         self._seq: dict[str, int] = {}
         self._frames: dict[str, bytes] = {}
         self._encode = msgspec.msgpack.Encoder().encode
-        self._send_many = self.socket.send_multipart
+        self._send_pair = pair_sender(self.socket)
 
     def publish(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> int:
         """Send `body` as the next message of `topic` and return its `seq`.
@@ -80,7 +82,7 @@ class Publisher:
         if rx_ns is not None:
             body["rx"] = rx_ns
         body["tx"] = time.time_ns()
-        self._send_many((frame, self._encode(body)))
+        self._send_pair(frame, self._encode(body))
         self.published += 1
 
     def subscriptions(self) -> Iterator[Subscription]:

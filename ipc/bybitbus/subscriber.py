@@ -12,6 +12,7 @@ import zmq
 
 from bybitbus.endpoints import default_run_dir, events_address
 from bybitbus.events import Event, EventReader
+from bybitbus.multipart import receiver
 
 DEFAULT_HIGH_WATER_MARK = 50_000
 
@@ -42,6 +43,7 @@ class Subscriber:
         self.reader = EventReader()
         self.topics: set[str] = set()
         self.socket = prepared_socket(context or zmq.Context.instance(), high_water_mark)
+        self._receive_frames = receiver(self.socket)
         try:
             self.socket.connect(address_of(where))
             for topic in topics:
@@ -73,7 +75,7 @@ class Subscriber:
         due_s = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
         while True:
             try:
-                frames = self.socket.recv_multipart(zmq.NOBLOCK)
+                frames = self._receive_frames()
             except zmq.Again:
                 if not self._wait(due_s):
                     return None

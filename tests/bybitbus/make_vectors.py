@@ -169,6 +169,7 @@ EVENTS: list[tuple[str, str, Message]] = [
             "topic": "linear.orderbook.50.BTCUSDT.",
             "state": "resyncing",
             "reason": "update id 7010 follows 7002",
+            "since_ns": _RX,
         }
         | _ours(2, rx=False),
     ),
@@ -362,8 +363,12 @@ REPLIES: list[tuple[str, Message]] = [
                 ],
                 "retExtInfo": {
                     "list": [
-                        {"code": 0, "msg": "OK"},
-                        {"code": 110007, "msg": "not enough available balance"},
+                        {"code": 0, "msg": "OK", "outcome": "accepted"},
+                        {
+                            "code": 110007,
+                            "msg": "not enough available balance",
+                            "outcome": "rejected",
+                        },
                     ]
                 },
             },
@@ -495,7 +500,8 @@ REPLIES: list[tuple[str, Message]] = [
 
 
 def _hex(value: Any) -> str:
-    return msgpack.packb(value, use_bin_type=True).hex()
+    packed: bytes = msgpack.packb(value, use_bin_type=True)
+    return packed.hex()
 
 
 def files() -> dict[str, str]:

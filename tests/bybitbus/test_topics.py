@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,11 +44,8 @@ def test_a_topic_is_the_prefix_of_no_other_unless_at_a_token_boundary(
 
 @given(st.text(max_size=300))
 def test_any_text_splits_or_is_refused_and_nothing_else(text: str) -> None:
-    try:
+    with suppress(TopicError):
         topic = topics.split(text)
-    except TopicError as error:
-        assert error.problem
-    else:
         assert str(topic).removesuffix(".") == text.removesuffix(".")
 
 

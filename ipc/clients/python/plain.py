@@ -1,5 +1,4 @@
 """Market data and one order from bybitd, with nothing but ZeroMQ and MessagePack."""
-# ruff: noqa: T201
 
 import os
 import time

@@ -117,10 +117,12 @@ def check_value(op: str, name: str, field: Field, value: object) -> None:
 
 def unknown(op: str, path: str, name: object, fields: Fields) -> UnknownField:
     """Return the error for a name that is no field here, with the nearest that is."""
-    near = get_close_matches(str(name), fields, n=1, cutoff=0.6)
+    # The name may be anything that a map of the wire can have as a key.
+    text = name[:40] if isinstance(name, str) and name.isidentifier() else repr(name)[:40]
+    near = get_close_matches(text, fields, n=1, cutoff=0.6)
     if near:
-        return UnknownField(op, f"{path}{name}", f"is not known; did you mean {near[0]!r}?")
-    return UnknownField(op, f"{path}{name}", "is not known", fields)
+        return UnknownField(op, path + text, f"is not known; did you mean {near[0]!r}?")
+    return UnknownField(op, path + text, "is not known", fields)
 
 
 def _check_integer(op: str, name: str, field: Field, value: object) -> None:

@@ -4,7 +4,12 @@ Four verbs: `receive` takes a message, `data_to_send` gives what must go out, `n
 says when `tick` wants to be called. What happened lies in `events`. A session lives as long as one
 connection; the table of desired topics outlives it, and a new session asks for all of them again.
 
-Source: Bybit V5, "WebSocket / Connect".
+Requests hold many topics, because a table of hundreds must be asked for at once, and each carries
+its own `req_id`, so that an answer is checked against what it answers. Where one bad topic spoils
+the others of its request, the others are asked for again without it.
+
+Read everything that waits before `tick`: a loop that was held up must not take its own pause for
+the exchange's silence. Source: Bybit V5, "WebSocket / Connect".
 """
 
 from __future__ import annotations
@@ -16,11 +21,18 @@ from typing import Any, Final
 import msgspec
 
 from bybitd.venue import control
+from bybitd.venue.topics import Kind, split
 
 PING_EVERY_MS: Final = 20_000
 PONG_WITHIN_MS: Final = 10_000
 SILENCE_MS: Final = 30_000
 ANSWER_WITHIN_MS: Final = 10_000
+ATTEMPTS: Final = 3  # as often is a request made before the connection is given up
+# These sockets call every topic a success, so that only its first message proves it.
+_ACKS_PROVE_NOTHING: Final = ("option", "spread")
+_START_WITH_A_SNAPSHOT: Final = (Kind.BOOK, Kind.TICKERS)
+
+_NEVER: Final = 1 << 62
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -32,7 +44,7 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The exchange acknowledged a topic. On option that means little: trust its data."""
+    """The exchange serves a topic: acknowledged, or on option and spread proved by its data."""
 
     topic: str
 
@@ -43,6 +55,13 @@ class Rejected:
 
     topic: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoData:
+    """A topic was acknowledged, but the snapshot that it starts with has not come."""
+
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +80,15 @@ class Dead:
     fatal: bool = False
 
 
-Event = Live | Confirmed | Rejected | Bad | Dead
+Event = Live | Confirmed | Rejected | NoData | Bad | Dead
 
 
 @dataclass(slots=True)
 class _Request:
+    op: str
     topics: tuple[str, ...]
     due_ms: int
+    attempt: int = 1
 
 
 class Session:
@@ -91,6 +112,8 @@ class Session:
         self.events: list[Event] = []
         self._out: list[bytes] = []
         self._requests: dict[str, _Request] = {}
+        self._asked: dict[str, str] = {}  # topic -> the last request that asked for it
+        self._unproved: dict[str, int] = {}  # topic -> until when its first message is awaited
         self._number = 0
         self._last_rx_ms = now_ms
         self._ping_at_ms = now_ms + PING_EVERY_MS
@@ -111,11 +134,14 @@ class Session:
         self._last_rx_ms = now_ms
         try:
             message = _decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             self.events.append(Bad(f"no JSON map: {error}", repr(payload[:200])))
             return None
         if "topic" in message:
-            if isinstance(message["topic"], str) and "data" in message:
+            topic = message["topic"]
+            if isinstance(topic, str) and "data" in message:
+                if self._unproved and self._unproved.pop(topic, None) is not None:
+                    self.events.append(Confirmed(topic))
                 return message
             self.events.append(Bad("a topic without data", repr(payload[:200])))
             return None
@@ -123,21 +149,27 @@ class Session:
         return None
 
     def subscribe(self, topics: Iterable[str], now_ms: int) -> None:
-        """Ask for topics; they belong in the desired table already."""
-        if self.live:
-            for portion in control.requests(self.socket, topics):
-                self._ask(portion, now_ms)
+        """Ask for topics; they belong in the desired table already.
 
-    def unsubscribe(self, topics: Iterable[str]) -> None:
+        What this connection has asked for already is not asked for twice.
+        """
+        if self.live:
+            wanted = [topic for topic in topics if topic not in self._asked]
+            for portion in control.requests(self.socket, wanted):
+                self._ask("subscribe", portion, now_ms)
+
+    def unsubscribe(self, topics: Iterable[str], now_ms: int) -> None:
         """Give topics up. What still trickles in is the owner's to ignore."""
         if self.live:
-            for portion in control.requests(self.socket, topics):
-                self._number += 1
-                self._out.append(control.unsubscribe(portion, f"u{self._number}"))
+            asked = [topic for topic in topics if self._asked.pop(topic, None) is not None]
+            for topic in asked:
+                self._unproved.pop(topic, None)
+            for portion in control.requests(self.socket, asked):
+                self._ask("unsubscribe", portion, now_ms)
 
     def resubscribe(self, topic: str, now_ms: int) -> None:
         """Have the exchange begin a topic anew, with a snapshot."""
-        self.unsubscribe((topic,))
+        self.unsubscribe((topic,), now_ms)
         self.subscribe((topic,), now_ms)
 
     def data_to_send(self) -> list[bytes]:
@@ -145,10 +177,16 @@ class Session:
         out, self._out = self._out, []
         return out
 
+    def take_events(self) -> list[Event]:
+        """Return what happened since the last call."""
+        events, self.events = self.events, []
+        return events
+
     def next_deadline_ms(self) -> int:
         """Return when `tick` is wanted next."""
         due = [self._ping_at_ms, self._last_rx_ms + SILENCE_MS]
         due += [request.due_ms for request in self._requests.values()]
+        due += self._unproved.values()
         due += [at for at in (self._pong_due_ms, self._auth_due_ms) if at is not None]
         return min(due)
 
@@ -169,25 +207,49 @@ class Session:
         for req_id, request in list(self._requests.items()):
             if now_ms >= request.due_ms:
                 del self._requests[req_id]
-                self._ask_again(request.topics, now_ms)
+                self._unanswered(req_id, request, now_ms)
+        for topic, due_ms in list(self._unproved.items()):
+            if now_ms >= due_ms:
+                self._unproved[topic] = _NEVER
+                self.events.append(NoData(topic))
 
     def _go_live(self, now_ms: int) -> None:
         self.live = True
         self.events.append(Live())
         self.subscribe(tuple(self.desired), now_ms)
 
-    def _ask(self, topics: tuple[str, ...], now_ms: int) -> None:
+    def _ask(self, op: str, topics: tuple[str, ...], now_ms: int, attempt: int = 1) -> None:
         self._number += 1
-        req_id = f"s{self._number}"
-        self._requests[req_id] = _Request(topics, now_ms + ANSWER_WITHIN_MS)
-        self._out.append(control.subscribe(topics, req_id))
+        req_id = f"{op[0]}{self._number}"
+        self._requests[req_id] = _Request(op, topics, now_ms + ANSWER_WITHIN_MS, attempt)
+        if op == "subscribe":
+            self._asked.update(dict.fromkeys(topics, req_id))
+            self._out.append(control.subscribe(topics, req_id))
+        else:
+            self._out.append(control.unsubscribe(topics, req_id))
 
-    def _ask_again(self, topics: Iterable[str], now_ms: int) -> None:
-        self.subscribe([topic for topic in topics if topic in self.desired], now_ms)
+    def _still_wanted(self, req_id: str, topics: Iterable[str]) -> tuple[str, ...]:
+        """Return the topics of a request that nobody has given up or asked for anew since."""
+        return tuple(
+            topic for topic in topics if topic in self.desired and self._asked.get(topic) == req_id
+        )
+
+    def _unanswered(self, req_id: str, request: _Request, now_ms: int) -> None:
+        if request.op == "subscribe":
+            topics = self._still_wanted(req_id, request.topics)
+        else:
+            topics = tuple(topic for topic in request.topics if topic not in self._asked)
+        if not topics:
+            return
+        if request.attempt >= ATTEMPTS:
+            self._die(f"no answer to {ATTEMPTS} requests to {request.op}")
+            return
+        self._ask(request.op, topics, now_ms, request.attempt + 1)
 
     def _die(self, reason: str, *, fatal: bool = False) -> None:
         if not self._dead:
             self._dead = True
+            self.live = False
             self.events.append(Dead(reason, fatal))
 
     def _control(self, frame: control.Control, now_ms: int) -> None:
@@ -214,35 +276,54 @@ class Session:
         request = self._requests.pop(frame.req_id, None)
         if request is None:
             self.events.append(Bad(f"the exchange refused a request: {frame.reason}", ""))
-        else:
-            self._narrow(request.topics, frame.reason, now_ms)
+        elif request.op == "subscribe":
+            topics = self._still_wanted(frame.req_id, request.topics)
+            self._narrow(topics, frame.reason, now_ms)
 
     def _acknowledged(self, frame: control.SubscribeAck, now_ms: int) -> None:
-        if frame.op == "unsubscribe":
+        req_id = self._answered(frame)
+        request = self._requests.pop(req_id, None)
+        if request is None or request.op == "unsubscribe":
+            # A refused unsubscription leaves messages that the owner ignores: nothing is wrong.
             return
-        request = self._requests.pop(frame.req_id, None) or self._by_topics(frame)
-        asked = request.topics if request else ()
-        for topic in frame.failed:
-            self._reject(topic, frame.reason)
-        for topic in (*frame.succeeded, *frame.already):
-            self.events.append(Confirmed(topic))
-        named = {*frame.failed, *frame.succeeded, *frame.already}
-        rest = tuple(topic for topic in asked if topic not in named)
+        topics = self._still_wanted(req_id, request.topics)
+        named = {*frame.failed, *frame.succeeded, *frame.already}.intersection(request.topics)
+        rest = tuple(topic for topic in topics if topic not in named)
+        for topic in topics:
+            if topic in frame.failed:
+                self._reject(topic, frame.reason)
+            elif topic in named:
+                self._confirm(topic, now_ms)
         if frame.success:
-            self.events += [Confirmed(topic) for topic in rest]
+            for topic in rest:
+                self._confirm(topic, now_ms)
         elif named:
             # One bad or repeated topic rejects the others of its request with it.
-            self._ask_again(rest, now_ms)
+            self._ask_anew(rest, now_ms)
         else:
             self._narrow(rest, frame.reason, now_ms)
 
-    def _by_topics(self, frame: control.SubscribeAck) -> _Request | None:
-        # Option and spread echo no id, only the topics.
-        answered = {*frame.succeeded, *frame.failed}
+    def _answered(self, frame: control.SubscribeAck) -> str:
+        """Return the id of the request that an acknowledgement belongs to, "" if none is known.
+
+        Option and spread echo no id, only the topics, and do not tell an unsubscription from a
+        subscription. Without an id the oldest request that fits is meant: they answer in order.
+        """
+        if frame.req_id:
+            return frame.req_id
+        named = {*frame.succeeded, *frame.failed, *frame.already}
         for req_id, request in self._requests.items():
-            if answered & set(request.topics):
-                return self._requests.pop(req_id)
-        return None
+            if frame.op in ("", request.op) and (not named or named.intersection(request.topics)):
+                return req_id
+        return ""
+
+    def _confirm(self, topic: str, now_ms: int) -> None:
+        if self.socket not in _ACKS_PROVE_NOTHING:
+            self.events.append(Confirmed(topic))
+            return
+        parts = split(topic)
+        speaks = parts is not None and parts[0] in _START_WITH_A_SNAPSHOT
+        self._unproved[topic] = now_ms + ANSWER_WITHIN_MS if speaks else _NEVER
 
     def _narrow(self, topics: tuple[str, ...], reason: str, now_ms: int) -> None:
         # A refusal that names no topic: ask for them one by one, so that the bad one stands alone.
@@ -250,9 +331,14 @@ class Session:
             self._reject(topics[0], reason)
             return
         for topic in topics:
-            self._ask_again((topic,), now_ms)
+            self._ask_anew((topic,), now_ms)
+
+    def _ask_anew(self, topics: tuple[str, ...], now_ms: int) -> None:
+        for topic in topics:
+            del self._asked[topic]
+        self.subscribe(topics, now_ms)
 
     def _reject(self, topic: str, reason: str) -> None:
-        if topic in self.desired:
-            del self.desired[topic]
-            self.events.append(Rejected(topic, reason))
+        del self._asked[topic]
+        del self.desired[topic]
+        self.events.append(Rejected(topic, reason))

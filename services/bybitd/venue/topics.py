@@ -198,6 +198,8 @@ def check(stream: str, name: str) -> Topic:
     """
     if stream not in PUBLIC_STREAMS:
         raise TopicError(stream, name, f"streams are {', '.join(PUBLIC_STREAMS)}")
+    if len(name) > 2 * MAX_SYMBOL_LENGTH:
+        raise TopicError(stream, name[:MAX_SYMBOL_LENGTH], "no topic is that long")
     parts = split(name)
     if stream == "system" or (parts and parts[0] is Kind.STATUS):
         if stream != "system" or name != Kind.STATUS:
