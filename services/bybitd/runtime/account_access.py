@@ -1,0 +1,157 @@
+"""How a process of one account reaches the exchange: its key, the hosts, REST and the clock.
+
+The simulator of `sim` may come up later than this process, or again at another port, so all of it
+is looked for until it is there, and looked at again before each connection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from bybitd.net.clock import ClockOffset, now_ms
+from bybitd.net.connection import Address
+from bybitd.net.errors import RestError
+from bybitd.net.rest import RestClient, RestReply, RestWorker
+from bybitd.runtime import credentials, exchange
+from bybitd.runtime.loop import Loop
+from bybitd.settings import Settings
+from bybitd.venue.sign import Key, rest_headers, socket_auth
+
+CLOCK_PERIOD_S: Final = 60.0
+_RETRY_S: Final = 0.1
+_CLOCK_RETRY_S: Final = 2.0
+_SAMPLES: Final = 5
+_LOGIN_VALID_MS: Final = 10_000
+log = logging.getLogger(__name__)
+
+
+class AccountAccess:
+    """One account's way to the exchange. Everything but `call`'s jobs belongs to the loop's thread.
+
+    `client` is None until `known`. Requests are signed with the account's `recv_window_ms` and the
+    measured time of the exchange.
+    """
+
+    def __init__(self, settings: Settings, account: str, run_dir: Path, loop: Loop) -> None:
+        self.settings = settings
+        self.account = account
+        self.recv_window_ms = settings.accounts[account].recv_window_ms
+        self.clock = ClockOffset()
+        self.client: RestClient | None = None
+        self.has_trade_socket = True
+        self._run_dir = run_dir
+        self._loop = loop
+        self._endpoints: exchange.Endpoints | None = None
+        self._key: Key | None = None
+        self._public: RestClient | None = None
+        self._tried_clock = False
+        self._measuring = False
+        self._worker = RestWorker(loop.call_soon_threadsafe, threads=1)
+
+    @property
+    def known(self) -> bool:
+        """Whether the hosts and the key are known."""
+        return self.client is not None
+
+    def start(self) -> None:
+        """Look for everything, and measure the clock from then on.
+
+        Raises:
+            ConfigError: there is no usable key.
+            HostError: the environment has no such region.
+        """
+        if not self._refresh():
+            self._loop.call_later(_RETRY_S, self.start)
+            return
+        self._keep_measuring()
+
+    def locate(self, socket: str) -> Callable[[], Address | None]:
+        """Return what tells a connection where `private` or `trade` is."""
+
+        def where() -> Address | None:
+            if not self._refresh() or not (self.clock.known or self._tried_clock):
+                return None
+            assert self._endpoints is not None
+            return Address(self._endpoints.hosts.websocket(socket), self._endpoints.authority)
+
+        return where
+
+    def login(self, _now_ms: int = 0) -> bytes:
+        """Return the frame that logs a socket in now."""
+        assert self._key is not None, "a socket opens only where the key is known"
+        return socket_auth(self._key, self.exchange_ms() + _LOGIN_VALID_MS)
+
+    def exchange_ms(self) -> int:
+        """Return what the exchange's clock shows now."""
+        return self.clock.exchange_ms(now_ms())
+
+    def doubt_clock(self) -> None:
+        """Measure the clock again: the exchange refused a timestamp."""
+        self.clock.forget()
+        self._measure()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the status shows of it."""
+        return {"offset_ms": self.clock.offset_ms, "error_ms": self.clock.error_ms}
+
+    def close(self) -> None:
+        """Release threads and connections."""
+        self._worker.close()
+        for client in (self.client, self._public):
+            if client is not None:
+                client.close()
+
+    def _refresh(self) -> bool:
+        endpoints = exchange.endpoints(self.settings, self._run_dir)
+        if self._key is None:
+            self._key = credentials.key(self.settings, self.account, self._run_dir)
+        if endpoints is None or self._key is None:
+            return False
+        if endpoints != self._endpoints:
+            self._endpoints = endpoints
+            self.has_trade_socket = endpoints.hosts.trade is not None
+            base, authority = endpoints.hosts.rest, endpoints.authority
+            key = self._key
+            self.client = RestClient(base, lambda text: self._sign(key, text), authority=authority)
+            self._public = RestClient(base, authority=authority)
+            log.info("= the exchange is at %s", base)
+        return True
+
+    def _sign(self, key: Key, payload: str) -> dict[str, str]:
+        return rest_headers(
+            key, payload, timestamp_ms=self.exchange_ms(), recv_window_ms=self.recv_window_ms
+        )
+
+    def _keep_measuring(self) -> None:
+        self._measure()
+        self._loop.call_later(
+            CLOCK_PERIOD_S if self.clock.known else _CLOCK_RETRY_S, self._keep_measuring
+        )
+
+    def _measure(self) -> None:
+        client = self._public
+        if client is None or self._measuring:
+            return
+
+        def ask() -> list[RestReply]:
+            return [client.get("/v5/market/time") for _ in range(_SAMPLES)]
+
+        self._measuring = self._worker.submit(ask, self._measured)
+
+    def _measured(self, replies: list[RestReply] | None, error: RestError | None) -> None:
+        self._measuring = False
+        self._tried_clock = True
+        if replies is None:
+            log.warning("< the exchange's clock could not be read: %s", error)
+            return
+        for reply in replies:
+            if reply.time_ms:
+                self.clock.add(reply.sent_ns, reply.received_ns, reply.time_ms)
+        if self.clock.warns:
+            log.warning(
+                "= this machine's clock is %d ms off the exchange's; set it (ntp, chrony)",
+                -self.clock.offset_ms,
+            )
