@@ -1,0 +1,131 @@
+"""One topic of the exchange as this process carries it: its state, how well it is, when to ask.
+
+Pure. `ipc/PROTOCOL.md`, "Feed state".
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Any, Final
+
+from bybitbus import topics as bus_topics
+from bybitd.venue.state import state_for
+from bybitd.venue.topics import Kind, Topic
+
+ANSWER_MS: Final = 10_000  # a book or ticker begins with a snapshot, at once
+_MOST_ANSWER_MS: Final = 300_000
+_FIRST_PAUSE_MS: Final = 500
+_MOST_PAUSE_MS: Final = 30_000
+_CALM_MS: Final = 60_000  # without a break for so long, the next one is again the first
+NEVER: Final = sys.maxsize
+_BEGINS_WITH_SNAPSHOT: Final = frozenset({Kind.BOOK, Kind.RPI_BOOK, Kind.TICKERS})
+
+
+class Health(StrEnum):
+    """Whether a topic can be trusted. PENDING (asked for, nothing came yet) is not published."""
+
+    PENDING = "pending"
+    LIVE = "live"
+    STALE = "stale"
+    RESYNCING = "resyncing"
+
+
+class Channel:
+    """One topic. Times in ms are monotonic, those in ns are Unix time.
+
+    `name` is the exchange's topic, `topic` ours. `apply` is that of its state; `fresh_ms` is when
+    the last message that could be published came, `rx_ns` its stamp. `retry_ms` is when the
+    exchange is to be asked again if the topic is not live by then.
+    """
+
+    __slots__ = (
+        "_asked_ms",
+        "_broken_ms",
+        "_pause_ms",
+        "_snapshot_first",
+        "_wait_ms",
+        "apply",
+        "feed_topic",
+        "fresh_ms",
+        "has_state",
+        "health",
+        "kind",
+        "name",
+        "reason",
+        "retry_ms",
+        "rx_ns",
+        "silence_ms",
+        "since_ns",
+        "state",
+        "topic",
+    )
+
+    def __init__(self, topic: Topic, now_ns: int) -> None:
+        self.name = topic.name
+        self.kind = topic.kind
+        self.topic = bus_topics.join(topic.stream, topic.name)
+        self.feed_topic = bus_topics.join("gateway", f"feed.{topic.stream}.{topic.name}")
+        self.has_state = topic.behaviour.has_state
+        self.state = state_for(topic)
+        self.apply = self.state.apply
+        self.silence_ms = topic.behaviour.silence_ms or NEVER
+        self.health = Health.PENDING
+        self.reason = ""
+        self.since_ns = now_ns
+        self.fresh_ms = 0
+        self.rx_ns = 0
+        self.retry_ms = NEVER
+        self._snapshot_first = topic.kind in _BEGINS_WITH_SNAPSHOT
+        self._asked_ms = 0
+        self._broken_ms = -_CALM_MS
+        self._pause_ms = 0
+        self._wait_ms = ANSWER_MS
+
+    def turn(self, health: Health, reason: str, now_ns: int) -> bool:
+        """Note how the topic is; return whether that is news."""
+        if health is self.health and reason == self.reason:
+            return False
+        if health is not self.health:
+            self.since_ns = now_ns
+        self.health, self.reason = health, reason
+        return True
+
+    def feed_state(self) -> dict[str, Any]:
+        """Return the body of the topic's `gateway.feed.` event."""
+        return {
+            "topic": self.topic,
+            "state": str(self.health),
+            "reason": self.reason,
+            "since_ns": self.since_ns,
+        }
+
+    def asked(self, now_ms: int) -> None:
+        """Note that the exchange was asked for the topic; each wait for an answer is longer."""
+        self._asked_ms = now_ms
+        if self._snapshot_first:
+            self.retry_ms = now_ms + self._wait_ms
+            self._wait_ms = min(_MOST_ANSWER_MS, 2 * self._wait_ms)
+        else:
+            self.retry_ms = NEVER
+
+    def answered(self) -> None:
+        """Note that the topic flows."""
+        self.retry_ms = NEVER
+        self._wait_ms = ANSWER_MS
+
+    def broke(self, now_ms: int) -> None:
+        """Note that a message broke a rule. The first time the exchange may be asked at once;
+        a topic that breaks again and again is asked for less and less often.
+        """
+        if now_ms - self._broken_ms >= _CALM_MS:
+            self._pause_ms = 0
+        self._broken_ms = now_ms
+        self.retry_ms = max(now_ms, self._asked_ms + self._pause_ms)
+        self._pause_ms = min(_MOST_PAUSE_MS, max(_FIRST_PAUSE_MS, 2 * self._pause_ms))
+
+    def lost(self) -> None:
+        """Forget the state: the connection that carried it has gone."""
+        self.state.drop()
+        self.retry_ms = NEVER
+        self._wait_ms = ANSWER_MS

@@ -1,0 +1,226 @@
+"""The feed of one category: what subscribers want, what the exchange is asked for, who is told."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+from bybitbus.topics import Topic as BusTopic
+from bybitd.public_feed.channel import Channel, Health
+from bybitd.public_feed.demand import Demand
+from bybitd.public_feed.offered import is_prefix, offered
+from bybitd.public_feed.pipeline import Pipeline
+from bybitd.venue.errors import TopicError
+
+_REFUSED_RETRY_MS: Final = 60_000  # a symbol may be listed meanwhile
+_FEED_PREFIX: Final = "gateway.feed."
+log = logging.getLogger(__name__)
+
+
+class Outlet(Protocol):
+    """What the feed needs of the publisher."""
+
+    def publish(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> int:
+        """Send the next message of a topic."""
+
+    def resend(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> None:
+        """Send state again."""
+
+
+class Carrier(Protocol):
+    """What the feed needs of a connection; see `upstream.Upstream`."""
+
+    desired: dict[str, None]
+
+    @property
+    def live(self) -> bool:
+        """Whether topics can be asked for now."""
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+
+    def has_room(self, name: str) -> bool:
+        """Whether it may carry this topic too."""
+
+    def add(self, name: str) -> None:
+        """Carry a topic."""
+
+    def remove(self, name: str) -> None:
+        """Carry it no longer."""
+
+    def ask_again(self, name: str, now_ms: int) -> None:
+        """Have a topic begin anew."""
+
+    def beat(self, now_ms: int) -> None:
+        """Let deadlines pass."""
+
+    def start(self) -> None:
+        """Begin to connect."""
+
+    def close(self) -> None:
+        """End for good."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the status shows."""
+
+
+class Feed:
+    """Follows the subscriptions of one category.
+
+    `new_carrier(number, feed)` makes another connection when those there are full. `again(topic)`
+    is called when somebody joined a topic and may need its state: it ends in `resend`. `reject`
+    tells that a topic can not exist.
+    """
+
+    def __init__(
+        self,
+        category: str,
+        outlet: Outlet,
+        *,
+        always: Iterable[str] = (),
+        linger_ms: int,
+        counters: dict[str, int],
+        new_carrier: Callable[[int, Feed], Carrier],
+        again: Callable[[str], None],
+        reject: Callable[[str, str, str], None],
+    ) -> None:
+        self.category = category
+        self.channels: dict[str, Channel] = {}
+        self.pipeline = Pipeline(self.channels, outlet.publish, self._announce, counters)
+        self.carriers: list[Carrier] = []
+        self._always = tuple(always)
+        self._demand = Demand(self._always, linger_ms)
+        self._outlet = outlet
+        self._new_carrier = new_carrier
+        self._again = again
+        self._reject = reject
+        self._carried_by: dict[str, Carrier] = {}
+        self._by_topic: dict[str, Channel] = {}  # of ours, `gateway.feed.` ones too
+        self._refused: dict[str, int] = {}  # name -> when to try it again
+
+    def start(self, now_ns: int) -> None:
+        """Connect, and open what the configuration wants always on."""
+        self._add_carrier()
+        for name in self._always:
+            self._open(name, now_ns)
+
+    def close(self) -> None:
+        """End every connection."""
+        for carrier in self.carriers:
+            carrier.close()
+
+    # What subscribers do
+
+    def joined(self, topic: BusTopic, as_written: str, now_ns: int) -> None:
+        """Take a subscription: open its topic, or answer with the state that is held."""
+        if as_written.startswith(_FEED_PREFIX):
+            for channel in self.channels.values():
+                if channel.feed_topic.startswith(as_written):
+                    self._again(channel.feed_topic)
+            return
+        name = self._checked(topic, as_written)
+        if name is None:
+            return
+        self._demand.joined(name, as_written)
+        if name in self.channels:
+            self._again(self.channels[name].topic)
+        else:
+            self._refused.pop(name, None)
+            self._open(name, now_ns)
+
+    def left(self, topic: BusTopic, as_written: str, now_ms: int) -> None:
+        """Take note that the last subscriber has gone."""
+        if topic.stream == self.category:
+            self._demand.left(topic.name, as_written, now_ms)
+
+    def resend(self, topic: str) -> None:
+        """Send again what is known of a topic of ours, if it can be trusted."""
+        channel = self._by_topic.get(topic)
+        if channel is None:
+            return
+        if topic == channel.feed_topic:
+            if channel.health is not Health.PENDING:
+                self._outlet.resend(topic, channel.feed_state())
+        elif channel.health is Health.LIVE and (body := channel.state.message()) is not None:
+            self._outlet.resend(topic, body, channel.rx_ns)
+
+    # What time and the exchange do
+
+    def beat(self, now_ms: int, now_ns: int) -> None:
+        """Let deadlines pass; to be called a few times a second."""
+        for carrier in self.carriers:
+            carrier.beat(now_ms)
+        for name in self._demand.expired(now_ms):
+            self._refused.pop(name, None)
+            if name in self.channels:
+                self._drop(name, "dropped: nobody subscribes to it any more", now_ns)
+        for name in self.pipeline.overdue(now_ms, now_ns):
+            self._carried_by[name].ask_again(name, now_ms)
+        for name in [name for name, at_ms in self._refused.items() if at_ms <= now_ms]:
+            del self._refused[name]
+            if name in self._demand:
+                self._open(name, now_ns)
+
+    def rejected(self, name: str, reason: str, now_ms: int, now_ns: int) -> None:
+        """Tell that the exchange does not serve a topic; it is tried again later."""
+        channel = self.channels[name]
+        hint = "check the symbol (market.instruments lists them)"
+        self._reject(channel.topic, f"the exchange refuses it: {reason}", hint)
+        self._drop(name, f"the exchange refuses it: {reason}", now_ns)
+        self._refused[name] = now_ms + _REFUSED_RETRY_MS
+
+    def describe(self) -> dict[str, Any]:
+        """Return the keys that the status of a feed has beside the usual ones."""
+        states = Counter(str(channel.health) for channel in self.channels.values())
+        return {
+            "connections": [carrier.describe() for carrier in self.carriers],
+            "topics": {**dict.fromkeys(map(str, Health), 0), **states},
+            "refused": len(self._refused),
+            "quarantine": self.pipeline.quarantine.last(5),
+        }
+
+    def _checked(self, topic: BusTopic, as_written: str) -> str | None:
+        if topic.stream != self.category:
+            return None  # the bus shows every subscription to every program
+        try:
+            return offered(self.category, topic.name).name
+        except TopicError as error:
+            if not is_prefix(self.category, topic.name):
+                self._reject(as_written, error.problem, error.hint)
+            return None
+
+    def _open(self, name: str, now_ns: int) -> None:
+        channel = Channel(offered(self.category, name), now_ns)
+        self.channels[name] = channel
+        self._by_topic[channel.topic] = self._by_topic[channel.feed_topic] = channel
+        carrier = next((each for each in self.carriers if each.has_room(name)), None)
+        carrier = carrier or self._add_carrier()
+        self._carried_by[name] = carrier
+        carrier.add(name)
+        if not carrier.live and channel.turn(Health.STALE, carrier.reason, now_ns):
+            self._announce(channel)
+
+    def _drop(self, name: str, reason: str, now_ns: int) -> None:
+        channel = self.channels[name]
+        self.pipeline.gone(name, reason, now_ns)
+        del self._by_topic[channel.topic], self._by_topic[channel.feed_topic]
+        carrier = self._carried_by.pop(name)
+        carrier.remove(name)
+        if not carrier.desired and carrier is not self.carriers[0]:
+            self.carriers.remove(carrier)
+            carrier.close()
+
+    def _add_carrier(self) -> Carrier:
+        carrier = self._new_carrier(len(self.carriers), self)
+        self.carriers.append(carrier)
+        carrier.start()
+        return carrier
+
+    def _announce(self, channel: Channel) -> None:
+        broken = channel.health is Health.RESYNCING
+        level = logging.WARNING if broken else logging.DEBUG
+        log.log(level, "= %s %s: %s", channel.topic, channel.health, channel.reason)
+        self._outlet.publish(channel.feed_topic, channel.feed_state())

@@ -1,0 +1,109 @@
+"""The instruments of one category, fetched over REST and kept fresh.
+
+Source: Bybit V5, "Get Instruments Info". Rows are kept as they came.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from bybitd.net.connection import Cancellable
+from bybitd.net.errors import RestError
+from bybitd.net.rest import RestClient, RestWorker
+from bybitd.runtime.exchange import Endpoints
+
+REFRESH_S: Final = 900.0  # maximum quantities change twice a month, listings at any time
+_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+_PATH: Final = "/v5/market/instruments-info"
+_PAGE: Final = 1000
+# Without a base coin the exchange lists the options on BTC only.
+_OPTION_COINS: Final = ("BTC", "ETH", "SOL", "XRP", "MNT", "DOGE")
+Row = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+class Timers(Protocol):
+    """What is needed of the loop."""
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Cancellable:
+        """Run a callback once."""
+
+
+class Instruments:
+    """Keeps the rows by symbol; `fetched_ns` is 0 until the first fetch, `problem` says why the
+    last one failed. `find` is asked before each fetch, since the address may change.
+    """
+
+    def __init__(
+        self,
+        category: str,
+        timers: Timers,
+        worker: RestWorker,
+        find: Callable[[], Endpoints | None],
+    ) -> None:
+        self.fetched_ns = 0
+        self.problem = "not fetched yet"
+        self._category = category
+        self._timers = timers
+        self._worker = worker
+        self._find = find
+        self._rows: dict[str, Row] = {}
+        self._failures = 0
+
+    def refresh(self) -> None:
+        """Fetch now, and again and again from then on."""
+        endpoints = self._find()
+        if endpoints is None:
+            self._failed("the address of the exchange is not known yet")
+        elif not self._worker.submit(lambda: fetch(endpoints, self._category), self._fetched):
+            self._failed("too many REST calls wait")
+
+    def rows(self, symbol: str | None = None) -> list[Row]:
+        """Return all rows, or the one of a symbol; [] if there is none."""
+        if symbol is None:
+            return list(self._rows.values())
+        row = self._rows.get(symbol)
+        return [] if row is None else [row]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the status shows."""
+        return {"count": len(self._rows), "fetched_ns": self.fetched_ns, "problem": self.problem}
+
+    def _fetched(self, rows: Sequence[Row] | None, error: RestError | None) -> None:
+        if rows is None:
+            self._failed(str(error))
+            return
+        self._rows = {row["symbol"]: row for row in rows if isinstance(row.get("symbol"), str)}
+        self.fetched_ns = time.time_ns()
+        self.problem = ""
+        self._failures = 0
+        log.info("< %d %s instruments", len(self._rows), self._category)
+        self._timers.call_later(REFRESH_S, self.refresh)
+
+    def _failed(self, problem: str) -> None:
+        if problem != self.problem:
+            log.warning("= no %s instruments: %s", self._category, problem)
+        self.problem = problem
+        delay_s = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
+        self._failures += 1
+        self._timers.call_later(delay_s, self.refresh)
+
+
+def fetch(endpoints: Endpoints, category: str) -> list[Row]:
+    """Return every instrument of a category, all pages. Blocks.
+
+    Raises:
+        RestError: a page did not come: a list that is not whole is none.
+    """
+    client = RestClient(endpoints.hosts.rest, authority=endpoints.authority)
+    base: Row = {"category": category, "limit": _PAGE}
+    asked = [base]
+    if category == "option":
+        asked = [{**base, "baseCoin": coin} for coin in _OPTION_COINS]
+    try:
+        return [row for params in asked for page in client.pages(_PATH, params) for row in page]
+    finally:
+        client.close()

@@ -1,0 +1,92 @@
+"""`public-feed-<category>`: the public data of one category, shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bybitd.net.backoff import ConnectBudget
+from bybitd.net.connection import Address
+from bybitd.net.rest import RestWorker
+from bybitd.public_feed.configured import always_on
+from bybitd.public_feed.feed import Feed
+from bybitd.public_feed.instruments import Instruments
+from bybitd.public_feed.requests import Requests
+from bybitd.public_feed.upstream import Upstream, monotonic_ms
+from bybitd.runtime.exchange import Endpoints, endpoints
+from bybitd.runtime.late_joiners import LateJoiners
+from bybitd.runtime.program import Program
+from bybitd.settings import CATEGORIES
+
+BEAT_S = 0.25
+_PREFIX = "public-feed-"
+
+
+def main(program: Program) -> None:
+    """Serve one category until told to stop.
+
+    Raises:
+        ConfigError: a configured topic can not exist, or the environment has no such region.
+    """
+    settings, loop = program.settings, program.loop
+    category = next(name for name in CATEGORIES if program.name == f"{_PREFIX}{name}")
+    budget = ConnectBudget()
+
+    def find() -> Endpoints | None:
+        return endpoints(settings, program.run_dir)
+
+    def locate() -> Address | None:
+        found = find()
+        if found is None:
+            return None
+        return Address(found.hosts.websocket(category), found.authority)
+
+    def new_upstream(number: int, feed: Feed) -> Upstream:
+        return Upstream(
+            f"public-{category}-{number}",
+            category,
+            loop,
+            locate,
+            feed.pipeline,
+            feed.channels,
+            rejected=lambda name, why: feed.rejected(name, why, monotonic_ms(), time.time_ns()),
+            changed=lambda: show(feed),
+            budget=budget,
+        )
+
+    def show(feed: Feed) -> None:
+        down = next((carrier for carrier in feed.carriers if not carrier.live), None)
+        if down is None:
+            program.set_state("ready")
+        elif program.state != "starting":
+            program.set_state("degraded", down.reason)
+
+    feed = Feed(
+        category,
+        program.publisher,
+        always=always_on(category, settings.feeds.of(category).topics),
+        linger_ms=int(settings.feeds.linger_s * 1000),
+        counters=program.counters,
+        new_carrier=new_upstream,
+        again=lambda topic: late_joiners.joined(topic),
+        reject=program.reject_topic,
+    )
+    late_joiners = LateJoiners(loop, feed.resend)
+    worker = RestWorker(loop.call_soon_threadsafe, threads=1)
+    instruments = Instruments(category, loop, worker, find)
+    requests = Requests(feed, instruments, program.publisher.epoch, program.publisher.seq)
+
+    def details() -> Mapping[str, Any]:
+        return {**feed.describe(), "instruments": instruments.describe()}
+
+    program.details = details
+    program.handle(requests.handlers())
+    program.on_subscription(
+        lambda topic, written: feed.joined(topic, written, time.time_ns()),
+        lambda topic, written: feed.left(topic, written, monotonic_ms()),
+    )
+    feed.start(time.time_ns())
+    instruments.refresh()
+    loop.call_every(BEAT_S, lambda: feed.beat(monotonic_ms(), time.time_ns()))
+    program.run(closing=[feed.close, worker.close])

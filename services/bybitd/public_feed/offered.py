@@ -1,0 +1,40 @@
+"""Which topics a feed serves: the catalogue of the exchange, less what can not be proved yet. Pure.
+
+`linear.orderbook.50.` shows what flows and drives nothing; `linear.orderbook.51.` is a mistake.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bybitd.venue.errors import TopicError
+from bybitd.venue.topics import Kind, Topic, check
+
+# What may follow a kind, or a kind and its parameter, in some category: one of them fits.
+_TAILS: Final = ("X", "X-X", "1.X", "25.X", "25.X-X", "USDT", "inverse")
+
+
+def offered(stream: str, name: str) -> Topic:
+    """Return the topic of this name.
+
+    Raises:
+        TopicError: it can not exist there, or is not served; says why and what would be right.
+    """
+    topic = check(stream, name)
+    if topic.kind is Kind.FULL_BOOK:
+        problem = "its deltas follow a book fetched over REST, which is not served yet"
+        raise TopicError(stream, name, problem, f"use orderbook.1000.{topic.subject}")
+    return topic
+
+
+def is_prefix(stream: str, name: str) -> bool:
+    """Tell whether a topic of this stream may begin with the tokens of `name`."""
+    return any(_exists(stream, f"{name}.{tail}") for tail in _TAILS)
+
+
+def _exists(stream: str, name: str) -> bool:
+    try:
+        check(stream, name)
+    except TopicError:
+        return False
+    return True

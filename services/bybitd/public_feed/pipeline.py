@@ -1,0 +1,132 @@
+"""From the bytes of one connection to events on the bus. The hot path; pure.
+
+What does not follow from what came before is not published: the topic's state is dropped and the
+topic asked for anew. `gateway.feed.` tells the bad news before anything else of the topic, and the
+good news (`live`) after the message that proves it, so that at no moment old data counts as live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from bybitd.public_feed.channel import Channel, Health
+from bybitd.public_feed.quarantine import Quarantine
+from bybitd.venue.outcome import Outcome, Result
+from bybitd.venue.session import Session
+
+Publish = Callable[[str, dict[str, Any], int], int]
+Announce = Callable[[Channel], None]
+_COUNTED: Final = {
+    Result.DUPLICATE: "duplicates",
+    Result.WAITING: "early",
+    Result.GAP: "gaps",
+    Result.CROSSED: "crossed",
+    Result.UNSORTED: "unsorted",
+}
+
+
+class Pipeline:
+    """Proves and publishes messages of the topics in `channels`, which its owner fills.
+
+    `publish(topic, body, rx_ns)` stamps the map in place. `announce(channel)` publishes how a
+    channel is. `counters` are those of the status.
+    """
+
+    def __init__(
+        self,
+        channels: dict[str, Channel],
+        publish: Publish,
+        announce: Announce,
+        counters: dict[str, int],
+    ) -> None:
+        self.quarantine = Quarantine()
+        self.counters = counters
+        self._channels = channels
+        self._publish = publish
+        self._announce = announce
+        for name in ("frames", "bad_frames", "resyncs", "unasked", *_COUNTED.values()):
+            counters.setdefault(name, 0)
+
+    def take(self, session: Session, payloads: list[bytes], rx_ns: int, now_ms: int) -> None:
+        """Take what one read of the session's connection brought."""
+        receive, find, publish = session.receive, self._channels.get, self._publish
+        for payload in payloads:
+            message = receive(payload, now_ms)
+            if message is None:
+                continue
+            channel = find(message["topic"])
+            if channel is None:
+                # What still trickles in after an unsubscribe.
+                self.counters["unasked"] += 1
+                continue
+            outcome = channel.apply(message)
+            if outcome.publish:
+                publish(channel.topic, message, rx_ns)
+                channel.fresh_ms = now_ms
+                channel.rx_ns = rx_ns
+                if channel.health is not Health.LIVE:
+                    channel.answered()
+                    self._turn(channel, Health.LIVE, "", rx_ns)
+            else:
+                self._refuse(channel, outcome, payload, session, rx_ns, now_ms)
+        self.counters["frames"] += len(payloads)
+
+    def bad_frame(self, reason: str, excerpt: str, now_ns: int) -> None:
+        """Count and keep a frame that could not be understood."""
+        self.quarantine.add(now_ns, reason, excerpt)
+        self.counters["bad_frames"] = self.quarantine.count
+
+    def lost(self, names: Iterable[str], reason: str, now_ns: int) -> None:
+        """Drop what a connection carried that has gone."""
+        for name in names:
+            channel = self._channels[name]
+            channel.lost()
+            self._turn(channel, Health.STALE, reason, now_ns)
+
+    def gone(self, name: str, reason: str, now_ns: int) -> None:
+        """Take a topic out that is not carried any more, and say so."""
+        self._turn(self._channels.pop(name), Health.STALE, reason, now_ns)
+
+    def overdue(self, now_ms: int, now_ns: int) -> list[str]:
+        """Mark what has been silent for too long; return the topics to ask for again."""
+        again = []
+        for channel in self._channels.values():
+            if channel.health is Health.LIVE:
+                silent_ms = now_ms - channel.fresh_ms
+                if silent_ms < channel.silence_ms:
+                    continue
+                reason = f"nothing came for {silent_ms // 1000} s"
+                self._turn(channel, Health.STALE, reason, now_ns)
+                again.append(channel.name)
+            elif now_ms >= channel.retry_ms:
+                if channel.health is Health.PENDING:
+                    self._turn(channel, Health.STALE, "the exchange sends no snapshot", now_ns)
+                again.append(channel.name)
+        return again
+
+    def _refuse(
+        self,
+        channel: Channel,
+        outcome: Outcome,
+        payload: bytes,
+        session: Session,
+        rx_ns: int,
+        now_ms: int,
+    ) -> None:
+        if (name := _COUNTED.get(outcome.result)) is not None:
+            self.counters[name] += 1
+        else:
+            self.bad_frame(f"{channel.name}: {outcome.reason}", repr(payload[:200]), rx_ns)
+        if not outcome.resync:
+            return
+        self.counters["resyncs"] += 1
+        self._turn(channel, Health.RESYNCING, outcome.reason or str(outcome.result), rx_ns)
+        channel.broke(now_ms)
+        if channel.retry_ms <= now_ms:
+            session.resubscribe(channel.name, now_ms)
+            channel.asked(now_ms)
+
+    def _turn(self, channel: Channel, health: Health, reason: str, now_ns: int) -> None:
+        if channel.turn(health, reason, now_ns):
+            self._announce(channel)

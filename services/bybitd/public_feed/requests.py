@@ -1,0 +1,145 @@
+"""The ops that a feed serves (`ipc/PROTOCOL.md`, "Market")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from bybitbus import topics as bus_topics
+from bybitbus.codes import Code
+from bybitbus.messages import ErrorBody, gateway_error
+from bybitbus.server import Call
+from bybitd.public_feed.channel import Health
+from bybitd.public_feed.feed import Feed
+from bybitd.public_feed.instruments import Instruments
+from bybitd.public_feed.offered import offered
+from bybitd.venue.errors import TopicError
+
+Handler = Callable[[Call], None]
+_FIELDS: Final = {
+    "market.snapshot": (("category", "topic"), ()),
+    "market.instruments": (("category",), ("symbol",)),
+}
+
+
+class Refusal(Exception):
+    """Carries the error of a request to where it is answered."""
+
+    def __init__(self, body: ErrorBody) -> None:
+        super().__init__(body.message)
+        self.body = body
+
+
+class Requests:
+    """Answers from what the feed holds; nothing here asks the exchange.
+
+    `seq(topic)` is the number of the last message of a topic, within `epoch`.
+    """
+
+    def __init__(
+        self, feed: Feed, instruments: Instruments, epoch: int, seq: Callable[[str], int]
+    ) -> None:
+        self._feed = feed
+        self._instruments = instruments
+        self._epoch = epoch
+        self._seq = seq
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the ops with what serves them."""
+        return {
+            "market.snapshot": self._serving(self.snapshot),
+            "market.instruments": self._serving(self.list_instruments),
+        }
+
+    def snapshot(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Return the state of a topic, with the numbers of the last event that it includes.
+
+        Raises:
+            Refusal: `unknown_topic`, `not_found`, `not_ready`.
+        """
+        name = self._name(args["topic"])
+        channel = self._feed.channels.get(name)
+        if channel is None:
+            topic = bus_topics.join(self._feed.category, name)
+            raise _refuse(
+                Code.NOT_FOUND, f"nobody subscribes to {topic}", f"subscribe to {topic} first"
+            )
+        if not channel.has_state:
+            hint = "its events are not repeated"
+            raise _refuse(Code.NOT_FOUND, f"{channel.topic} has no state", hint)
+        body = channel.state.message() if channel.health is Health.LIVE else None
+        if body is None:
+            state = f"{channel.health}: {channel.reason}".removesuffix(": ")
+            message = f"{channel.topic} holds nothing that can be trusted ({state})"
+            hint = f"wait for gateway.feed.{channel.topic} to say live"
+            raise _refuse(Code.NOT_READY, message, hint, retry_safe=True)
+        seq = self._seq(channel.topic)
+        body.update(seq=seq, epoch=self._epoch, rx=channel.rx_ns)
+        return {"topic": channel.topic, "seq": seq, "epoch": self._epoch, "body": body}
+
+    def list_instruments(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Return the exchange's instrument rows, of one symbol or all.
+
+        Raises:
+            Refusal: `not_ready`, `not_found`.
+        """
+        instruments, category, symbol = self._instruments, self._feed.category, args.get("symbol")
+        if not instruments.fetched_ns:
+            message = f"the instruments of {category} are not there yet: {instruments.problem}"
+            raise _refuse(Code.NOT_READY, message, "try again in a second", retry_safe=True)
+        rows = instruments.rows(symbol)
+        if symbol is not None and not rows:
+            raise _refuse(
+                Code.NOT_FOUND,
+                f"args.symbol: {category} lists no {symbol!r}",
+                "symbols are upper case; market.instruments without symbol lists all",
+                retry_safe=True,
+            )
+        return {"list": rows, "nextPageCursor": ""}
+
+    def _serving(self, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Handler:
+        def serve(call: Call) -> None:
+            try:
+                self._check(call.request.op, call.request.args)
+                result = answer(call.request.args)
+            except Refusal as refusal:
+                call.fail(refusal.body)
+            else:
+                call.succeed(result)
+
+        return serve
+
+    def _check(self, op: str, args: dict[str, Any]) -> None:
+        required, optional = _FIELDS[op]
+        known = (*required, *optional)
+        for field in sorted(args.keys() - set(known)):
+            hint = f"it takes {', '.join(known)}"
+            raise _refuse(Code.UNKNOWN_FIELD, f"args.{field}: {op} has no such field", hint)
+        for field in required:
+            if field not in args:
+                raise _refuse(Code.MISSING_FIELD, f"args.{field}: {op} needs it", "")
+        for field, value in args.items():
+            if not isinstance(value, str):
+                what = type(value).__name__
+                raise _refuse(Code.BAD_FIELD, f"args.{field}: must be a string, not {what}", "")
+        if args["category"] != self._feed.category:
+            raise _refuse(
+                Code.BAD_FIELD,
+                f"args.category: {args['category']!r} is not served here, "
+                f"but {self._feed.category!r} is",
+                f"send it to the bus, or to public-feed-{args['category']}",
+            )
+
+    def _name(self, written: str) -> str:
+        category = self._feed.category
+        bare = written.removesuffix(".")
+        stream, _, rest = bare.partition(".")
+        try:
+            return offered(category, rest if stream == category else bare).name
+        except TopicError as error:
+            message = f"args.topic: {written!r} is no topic of {category}: {error.problem}"
+            raise _refuse(Code.UNKNOWN_TOPIC, message, error.hint) from None
+
+
+def _refuse(code: Code, message: str, hint: str, *, retry_safe: bool = False) -> Refusal:
+    return Refusal(gateway_error(code, message, hint=hint, retry_safe=retry_safe))
