@@ -1,0 +1,180 @@
+"""What is asked of orders that exist: amend, cancel, cancel-all, and the settings of positions.
+
+Their outcome is tracked apart from the state of the order they aim at: a lost answer to a cancel
+leaves the cancel unknown, not the order. Pure: actions are values, time is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from bybitbus.codes import Outcome
+from bybitd.order_execution.errors import IllegalTransition
+from bybitd.venue.enums import OrderStatus
+
+
+class ActionState(StrEnum):
+    """Where an action is."""
+
+    SENT = "sent"
+    UNKNOWN = "unknown"  # sent, no answer; the order it aims at is being looked at
+    DONE = "done"
+    REJECTED = "rejected"
+
+
+TRANSITIONS: Final[dict[ActionState, frozenset[ActionState]]] = {
+    ActionState.SENT: frozenset({ActionState.UNKNOWN, ActionState.DONE, ActionState.REJECTED}),
+    ActionState.UNKNOWN: frozenset({ActionState.DONE, ActionState.REJECTED}),
+    ActionState.DONE: frozenset(),
+    ActionState.REJECTED: frozenset(),
+}
+
+# What an amend may change, and where the order's record shows it.
+_AMENDED: Final = (
+    "qty",
+    "price",
+    "triggerPrice",
+    "orderIv",
+    "takeProfit",
+    "stopLoss",
+    "tpLimitPrice",
+    "slLimitPrice",
+)
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One action. Its fields are the columns of the journal, in this order.
+
+    `order_id` and `link_id` say which order is meant, as the client wrote them. `settled` is set
+    when nothing more will be found out: an `unknown` may stay one (`reason` says why).
+    """
+
+    id: str
+    op: str
+    client: str
+    category: str
+    symbol: str
+    order_id: str
+    link_id: str
+    args: str
+    state: ActionState = ActionState.SENT
+    settled: bool = False
+    reason: str = ""
+    ret_code: int | None = None
+    ret_msg: str = ""
+    timestamp_ms: int = 0
+    valid_until_ms: int = 0
+    received_ns: int
+    sent_ns: int = 0
+    acknowledged_ns: int = 0
+    changed_ns: int = 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """What is known of it."""
+        if self.state is ActionState.DONE:
+            return Outcome.ACCEPTED
+        return Outcome.REJECTED if self.state is ActionState.REJECTED else Outcome.UNKNOWN
+
+    @property
+    def can_be_settled(self) -> bool:
+        """Whether looking at one order tells what became of it."""
+        return bool(self.order_id or self.link_id) and self.op in ("order.amend", "order.cancel")
+
+
+def answered(action: Action, ret_code: int, ret_msg: str, *, done: bool, now_ns: int) -> Action:
+    """Take the exchange's answer. A late one still settles an unknown action."""
+    if action.state not in (ActionState.SENT, ActionState.UNKNOWN):
+        return action
+    to = ActionState.DONE if done else ActionState.REJECTED
+    return _advance(
+        action,
+        to,
+        now_ns,
+        ret_code=ret_code,
+        ret_msg=ret_msg,
+        acknowledged_ns=now_ns,
+        settled=True,
+        reason="" if done else ret_msg,
+    )
+
+
+def not_sent(action: Action, why: str, now_ns: int) -> Action:
+    """Give up an action of which certainly nothing left."""
+    return _advance(action, ActionState.REJECTED, now_ns, reason=why, settled=True)
+
+
+def unanswered(action: Action, why: str, now_ns: int) -> Action:
+    """Note that no usable answer will come."""
+    if action.state is not ActionState.SENT:
+        return action
+    return _advance(
+        action, ActionState.UNKNOWN, now_ns, reason=why, settled=not action.can_be_settled
+    )
+
+
+def judge(
+    action: Action, record: Mapping[str, Any], now_ns: int, *, expired: bool, overtaken: bool
+) -> Action:
+    """Say what the order's record tells of an unknown action; the same object if nothing yet.
+
+    `expired`: the record was read after the exchange could no longer accept the action.
+    `overtaken`: a later amend of the same order went out, so its values prove nothing.
+    """
+    if action.state is not ActionState.UNKNOWN or action.settled:
+        return action
+    status = OrderStatus.parse(str(record.get("orderStatus", "")))
+    if action.op == "order.cancel":
+        if status in (OrderStatus.FILLED, OrderStatus.REJECTED):
+            return _settle(action, ActionState.REJECTED, f"the order is {status}", now_ns)
+        if status.is_terminal:
+            return _settle(action, ActionState.DONE, "", now_ns)
+        if expired:
+            return _settle(action, ActionState.REJECTED, "the order is still open", now_ns)
+        return action
+    if _shows(msgspec.json.decode(action.args), record):
+        return _settle(action, ActionState.DONE, "", now_ns)
+    if not (expired or status.is_terminal):
+        return action
+    if overtaken:
+        return msgspec.structs.replace(
+            action, settled=True, reason="a later amend hides what this one did", changed_ns=now_ns
+        )
+    return _settle(action, ActionState.REJECTED, "the order does not show the change", now_ns)
+
+
+def nothing_found(action: Action, now_ns: int) -> Action:
+    """Conclude that there was no such order when the action could no longer be accepted."""
+    if action.state is not ActionState.UNKNOWN or action.settled:
+        return action
+    return _settle(action, ActionState.REJECTED, "there is no such order", now_ns)
+
+
+def _shows(args: dict[str, Any], record: Mapping[str, Any]) -> bool:
+    wanted = {name: args[name] for name in _AMENDED if name in args}
+    return bool(wanted) and all(
+        _number(value) == _number(record.get(name)) for name, value in wanted.items()
+    )
+
+
+def _number(value: object) -> Decimal:
+    # "", "0" and "0.00" all mean none.
+    try:
+        return Decimal(str(value or 0))
+    except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _settle(action: Action, to: ActionState, reason: str, now_ns: int) -> Action:
+    return _advance(action, to, now_ns, reason=reason, settled=True)
+
+
+def _advance(action: Action, to: ActionState, now_ns: int, **changes: Any) -> Action:
+    if to not in TRANSITIONS[action.state]:
+        raise IllegalTransition(f"action {action.id}", action.state, to)
+    return msgspec.structs.replace(action, state=to, changed_ns=now_ns, **changes)

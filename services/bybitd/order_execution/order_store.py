@@ -1,0 +1,141 @@
+"""The orders of this account that were made here: in memory while they live, in the journal for
+ever. A change goes to the journal first, then to those who listen.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from bybitd.order_execution.actions import Action
+from bybitd.order_execution.journal import Journal
+from bybitd.order_execution.ledger import Order
+
+_RECENT: Final = 5000  # orders that are over, kept for the messages that still come
+
+
+class OrderStore:
+    """Finds orders by either id, and keeps what becomes of them.
+
+    `changed` is told of each change after it is in the journal.
+    """
+
+    def __init__(self, journal: Journal, changed: Callable[[Order], None]) -> None:
+        self._journal = journal
+        self._changed = changed
+        self._live: dict[str, Order] = {}
+        self._recent: OrderedDict[str, Order] = OrderedDict()
+        self._by_id: dict[str, str] = {}
+
+    def load(self) -> list[Order]:
+        """Take every order that was not over when the last run ended, and return them."""
+        orders = self._journal.unfinished_orders()
+        for order in orders:
+            self._remember(order)
+        return orders
+
+    @property
+    def live(self) -> Mapping[str, Order]:
+        """Return the orders that are not over, by orderLinkId."""
+        return self._live
+
+    def add(self, orders: Sequence[Order]) -> None:
+        """Journal new orders, all or none.
+
+        Raises:
+            LinkIdUsed: one has an orderLinkId that the journal holds already.
+        """
+        self._journal.insert(orders)
+        for order in orders:
+            self._remember(order)
+
+    def put(self, order: Order) -> None:
+        """Keep a change of an order, if it is one, and tell of it, if it is news."""
+        before = self.get(order.link_id)
+        if order is before:
+            return
+        self._journal.update([order])
+        self._remember(order)
+        if before is None or before.news != order.news:
+            self._changed(order)
+
+    def get(self, link_id: str) -> Order | None:
+        """Return the order of an orderLinkId."""
+        found = self._live.get(link_id) or self._recent.get(link_id)
+        return found or (self._journal.order(link_id) if link_id else None)
+
+    def find(self, order_id: str, link_id: str) -> Order | None:
+        """Return the order that either id names; the exchange's wins, as it does there."""
+        if order_id:
+            known = self._by_id.get(order_id)
+            found = self.get(known) if known else self._journal.order_by_id(order_id)
+            if found is not None:
+                return found
+        return self.get(link_id)
+
+    def of_record(self, record: Mapping[str, Any]) -> Order | None:
+        """Return the order that a record of the exchange is about, None if it is not from here."""
+        return self.find(str(record.get("orderId", "")), str(record.get("orderLinkId", "")))
+
+    def _remember(self, order: Order) -> None:
+        if order.order_id:
+            self._by_id[order.order_id] = order.link_id
+        if not order.is_over:
+            self._recent.pop(order.link_id, None)
+            self._live[order.link_id] = order
+            return
+        self._live.pop(order.link_id, None)
+        self._recent[order.link_id] = order
+        if len(self._recent) > _RECENT:
+            _, oldest = self._recent.popitem(last=False)
+            self._by_id.pop(oldest.order_id, None)
+
+
+class ActionStore:
+    """The actions of which more may be found out; all of them are in the journal."""
+
+    def __init__(self, journal: Journal, changed: Callable[[Action], None]) -> None:
+        self._journal = journal
+        self._changed = changed
+        self._open: dict[str, Action] = {}
+        # Order -> the amend sent last, also when that is settled.
+        self._last_amend: OrderedDict[str, str] = OrderedDict()
+
+    def load(self) -> list[Action]:
+        """Take every action that was not settled when the last run ended, and return them."""
+        actions = self._journal.unfinished_actions()
+        self._open = {action.id: action for action in actions}
+        return actions
+
+    def add(self, actions: Sequence[Action]) -> None:
+        """Journal new actions, all or none."""
+        self._journal.insert(actions=actions)
+        for action in actions:
+            self._open[action.id] = action
+            if action.op == "order.amend":
+                for key in (action.order_id, action.link_id):
+                    if key:
+                        self._last_amend[key] = action.id
+                        self._last_amend.move_to_end(key)
+                while len(self._last_amend) > _RECENT:
+                    self._last_amend.popitem(last=False)
+
+    def put(self, action: Action) -> None:
+        """Keep a change of an action, if it is one, and tell of it."""
+        if action is self._open.get(action.id):
+            return
+        self._journal.update(actions=[action])
+        self._open[action.id] = action
+        if action.settled:
+            del self._open[action.id]
+        self._changed(action)
+
+    def get(self, action_id: str) -> Action | None:
+        """Return an action of which more may be found out."""
+        return self._open.get(action_id)
+
+    def overtaken(self, action: Action) -> bool:
+        """Tell whether a later amend of the same order went out."""
+        last = [self._last_amend.get(key) for key in (action.order_id, action.link_id) if key]
+        return any(key not in (None, action.id) for key in last)

@@ -1,0 +1,276 @@
+"""What the exchange's answers, or their absence, mean for orders, actions and those who wait.
+
+A client is answered first and the journal is written after that: the journal said `sent` before the
+bytes left, so a death in between leaves an order that is looked up, never a lie.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from bybitbus.messages import ErrorBody
+from bybitd.order_execution import actions as acts
+from bybitd.order_execution import answers, ledger
+from bybitd.order_execution.actions import Action
+from bybitd.order_execution.desk import rows
+from bybitd.order_execution.flights import Flight, Flights
+from bybitd.order_execution.ledger import Order, State
+from bybitd.order_execution.order_store import ActionStore, OrderStore
+from bybitd.order_execution.searcher import SHOWS_WITHIN_MS, Searcher
+from bybitd.venue.retcodes import Reaction, explain
+
+_NOT_VISIBLE_YET_MS: Final = 100  # right after its creation an order may be "not found"
+log = logging.getLogger(__name__)
+
+
+class Outcomes:
+    """Receives answers from the transport; calls `on_clock_refused` when one blames the clock."""
+
+    def __init__(
+        self,
+        orders: OrderStore,
+        actions: ActionStore,
+        flights: Flights,
+        searcher: Searcher,
+        on_clock_refused: Callable[[], None],
+    ) -> None:
+        self._orders = orders
+        self._actions = actions
+        self._flights = flights
+        self._searcher = searcher
+        self._on_clock_refused = on_clock_refused
+
+    def answered(self, req_id: str, message: dict[str, Any], rx_ns: int) -> None:
+        """Take an answer, in time or late."""
+        flight = self._flights.land(req_id)
+        if flight is None:
+            return
+        for call in flight.calls:
+            call.stamp("acknowledged", rx_ns)
+        code, text = _code(message), str(message.get("retMsg", ""))
+        if explain(code).reaction is Reaction.CLOCK:
+            self._on_clock_refused()
+        data, extra = _map(message, "data"), _map(message, "retExtInfo")
+        if flight.batch:
+            self._batch(flight, code, text, data, extra)
+        elif flight.creates:
+            self._created(flight, code, text, data, extra)
+        else:
+            self._acted(flight, code, text, data, extra)
+
+    def unanswered(self, req_id: str, reason: str) -> None:
+        """Take it that no answer will come in time. What became of it will be found out."""
+        flight = self._flights.give_up(req_id)
+        if flight is None:
+            return
+        log.warning("< %s %s: no answer: %s", flight.op, " ".join(flight.keys), reason)
+        given = [self._lost(flight, key, reason) for key in flight.keys]
+        if flight.batch and any(not isinstance(answer, ErrorBody) for answer in given):
+            self._tell(flight, rows(given, self._names(flight)))
+        else:
+            self._tell(flight, given[0])
+
+    def not_sent(self, req_id: str, reason: str) -> None:
+        """Take it that certainly nothing of it reached the exchange."""
+        flight = self._flights.land(req_id)
+        if flight is None:
+            return
+        for call in flight.calls:
+            call.stamps.pop("sent", None)
+        answer = answers.unavailable(flight.op, reason)
+        self._tell(flight, answer)
+        at_ns = time.time_ns()
+        for key in flight.keys:
+            if flight.creates and (order := self._orders.get(key)):
+                self._keep(ledger.not_sent(order, reason, at_ns), answer)
+            elif action := self._actions.get(key):
+                self._actions.put(acts.not_sent(action, reason, at_ns))
+
+    # One order
+
+    def _created(
+        self,
+        flight: Flight,
+        code: int,
+        text: str,
+        data: Mapping[str, Any],
+        extra: Mapping[str, Any],
+    ) -> None:
+        order, answer = self._judge_order(flight.op, flight.keys[0], code, text, data, extra)
+        self._tell(flight, answer)
+        if order is not None:
+            self._keep(order, answer)
+
+    def _judge_order(
+        self,
+        op: str,
+        key: str,
+        code: int,
+        text: str,
+        data: Mapping[str, Any],
+        extra: Mapping[str, Any],
+    ) -> tuple[Order | None, dict[str, Any] | ErrorBody]:
+        order = self._orders.get(key)
+        if order is None:
+            return None, answers.no_answer(op, "the journal does not know the order any more")
+        at_ns = time.time_ns()
+        if code == 0:
+            order = ledger.acknowledged(order, str(data.get("orderId", "")), at_ns)
+            return order, answers.created(order)
+        if answers.is_undecided(code):
+            order = ledger.unanswered(order, f"retCode {code} {text}", at_ns)
+        else:
+            order = ledger.refused(order, code, text, answers.basis_of(code), at_ns)
+        if order.exists:
+            return order, answers.created(order)  # its events know better than the refusal
+        return order, answers.refused(op, code, text, extra)
+
+    def _keep(self, order: Order, answer: dict[str, Any] | ErrorBody) -> None:
+        self._orders.put(ledger.answered(order, answers.kept(answer)))
+        if order.state is State.UNKNOWN:
+            self._searcher.order(order)
+        elif order.is_over or order.exists:
+            self._searcher.shown(order)
+        else:
+            self._searcher.shown(order)  # a search from its time as unknown asks too much now
+            self._searcher.order(order, SHOWS_WITHIN_MS)
+
+    # One action
+
+    def _acted(
+        self,
+        flight: Flight,
+        code: int,
+        text: str,
+        data: Mapping[str, Any],
+        extra: Mapping[str, Any],
+    ) -> None:
+        action, answer = self._judge_action(flight.op, flight.keys[0], code, text, data, extra)
+        self._tell(flight, answer)
+        self._keep_action(action, code)
+
+    def _judge_action(
+        self,
+        op: str,
+        key: str,
+        code: int,
+        text: str,
+        data: Mapping[str, Any],
+        extra: Mapping[str, Any],
+    ) -> tuple[Action | None, dict[str, Any] | ErrorBody]:
+        action = self._actions.get(key)  # None when a look-up has settled it meanwhile
+        at_ns = time.time_ns()
+        undecided = answers.is_undecided(code)
+        done = explain(code).outcome == "accepted"
+        if action is not None:
+            if undecided:
+                action = acts.unanswered(action, f"retCode {code} {text}", at_ns)
+            else:
+                action = acts.answered(action, code, text, done=done, now_ns=at_ns)
+        if done:
+            return action, dict(data)
+        return action, answers.refused(op, code, text, extra)
+
+    def _keep_action(self, action: Action | None, code: int) -> None:
+        if action is None:
+            return
+        self._actions.put(action)
+        self._searcher.action(action)
+        if explain(code).reaction is Reaction.LOOK_UP:
+            order = self._orders.find(action.order_id, action.link_id)
+            if order is not None and not order.is_over:
+                self._searcher.order(order, _NOT_VISIBLE_YET_MS)
+
+    # Batches: each item by itself
+
+    def _batch(
+        self,
+        flight: Flight,
+        code: int,
+        text: str,
+        data: Mapping[str, Any],
+        extra: Mapping[str, Any],
+    ) -> None:
+        results = [
+            self._judge_item(flight, key, *self._item(index, code, text, data, extra))
+            for index, key in enumerate(flight.keys)
+        ]
+        given = [answer for _, answer, _ in results]
+        if code != 0 and all(isinstance(answer, ErrorBody) for answer in given):
+            self._tell(flight, answers.refused(flight.op, code, text, extra, batch=True))
+        else:
+            self._tell(flight, rows(given, self._names(flight)))
+        for thing, answer, item_code in results:
+            if isinstance(thing, Order):
+                self._keep(thing, answer)
+            else:
+                self._keep_action(thing, item_code)
+
+    def _judge_item(
+        self, flight: Flight, key: str, code: int, text: str, row: Mapping[str, Any]
+    ) -> tuple[Order | Action | None, dict[str, Any] | ErrorBody, int]:
+        op = flight.op.removesuffix("-batch")
+        judge = self._judge_order if flight.creates else self._judge_action
+        thing, answer = judge(op, key, code, text, row, {})
+        if isinstance(answer, dict):
+            answer = {**row, **answer}
+        return thing, answer, code
+
+    @staticmethod
+    def _item(
+        index: int, code: int, text: str, data: Mapping[str, Any], extra: Mapping[str, Any]
+    ) -> tuple[int, str, Mapping[str, Any]]:
+        # A batch that was not taken says so once, for all of its items.
+        if code != 0:
+            whole = answers.is_undecided(code, batch=True)
+            return (10000 if whole else code), text, {}
+        listed, codes = data.get("list"), extra.get("list")
+        row = listed[index] if isinstance(listed, list) and index < len(listed) else {}
+        verdict = codes[index] if isinstance(codes, list) and index < len(codes) else {}
+        if not isinstance(row, dict) or not isinstance(verdict, dict) or "code" not in verdict:
+            return 10000, "the answer to the batch lacks this item", {}
+        return _code({"retCode": verdict["code"]}), str(verdict.get("msg", "")), row
+
+    # What all have in common
+
+    def _lost(self, flight: Flight, key: str, reason: str) -> dict[str, Any] | ErrorBody:
+        at_ns = time.time_ns()
+        answer: dict[str, Any] | ErrorBody = answers.no_answer(flight.op, reason)
+        if flight.creates:
+            order = self._orders.get(key)
+            if order is not None:
+                order = ledger.unanswered(order, reason, at_ns)
+                if order.exists:
+                    answer = answers.created(order)
+                self._keep(order, answer)
+        elif action := self._actions.get(key):
+            action = acts.unanswered(action, reason, at_ns)
+            self._actions.put(action)
+            self._searcher.action(action)
+        return answer
+
+    def _names(self, flight: Flight) -> list[str]:
+        if flight.creates:
+            return list(flight.keys)
+        actions = [self._actions.get(key) for key in flight.keys]
+        return [action.link_id if action else "" for action in actions]
+
+    @staticmethod
+    def _tell(flight: Flight, answer: dict[str, Any] | ErrorBody) -> None:
+        for call in flight.calls:
+            if not call.answered:
+                answers.give(call, answer)
+
+
+def _code(message: Mapping[str, Any]) -> int:
+    code = message.get("retCode")
+    # An answer without a code decides nothing: 10000 is the exchange's own word for that.
+    return code if isinstance(code, int) and not isinstance(code, bool) else 10000
+
+
+def _map(message: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = message.get(key)
+    return value if isinstance(value, dict) else {}

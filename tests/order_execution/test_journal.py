@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from bybitd.order_execution import actions, ledger
+from bybitd.order_execution.actions import Action
+from bybitd.order_execution.errors import JournalError, LinkIdUsed
+from bybitd.order_execution.journal import Housekeeper, Journal
+from bybitd.order_execution.ledger import Basis, State
+from tests.order_execution.records import received, record, sent
+
+NOW = 5
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "main.journal.db"
+
+
+@pytest.fixture
+def journal(path: Path) -> Iterator[Journal]:
+    with Journal(path, "main", "process") as opened:
+        yield opened
+
+
+def cancel(number: int) -> Action:
+    return Action(
+        id=f"x-{number}",
+        op="order.cancel",
+        client="grid",
+        category="linear",
+        symbol="BTCUSDT",
+        order_id="",
+        link_id="a-1",
+        args="{}",
+        received_ns=number,
+    )
+
+
+def test_an_order_comes_back_as_it_was_written(journal: Journal) -> None:
+    order = ledger.refused(sent(), 110007, "no money", Basis.REFUSED, NOW)
+    order = ledger.answered(order, '{"error":{}}')
+    journal.insert([order])
+    assert journal.order("a-1") == order
+
+
+def test_an_action_comes_back_as_it_was_written(journal: Journal) -> None:
+    asked = cancel(1)
+    journal.insert(actions=[asked])
+    assert journal.unfinished_actions() == [asked]
+    assert journal.actions_on("a-1", "") == [asked]
+    done = actions.answered(asked, 0, "OK", done=True, now_ns=NOW)
+    journal.update(actions=[done])
+    assert journal.unfinished_actions() == []
+    assert journal.actions_on("a-1", "") == [done]
+
+
+def test_an_order_is_found_by_the_exchange_s_id_once_it_is_known(journal: Journal) -> None:
+    journal.insert([sent()])
+    assert journal.order_by_id("ex-1") is None
+    order = ledger.acknowledged(sent(), "ex-1", NOW)
+    journal.update([order])
+    assert journal.order_by_id("ex-1") == order
+    assert journal.order_by_id("") is None
+
+
+def test_a_link_id_is_taken_once(journal: Journal) -> None:
+    journal.insert([sent()])
+    with pytest.raises(LinkIdUsed, match="a-1"):
+        journal.insert([sent()])
+
+
+def test_a_batch_with_one_used_id_is_not_written_at_all(journal: Journal) -> None:
+    journal.insert([sent("a-2")])
+    with pytest.raises(LinkIdUsed, match="a-2"):
+        journal.insert([sent("a-1"), sent("a-2")])
+    assert journal.order("a-1") is None
+    journal.insert([sent("a-1"), sent("a-3")])
+    assert journal.count() == 3
+
+
+def test_only_what_is_not_over_is_unfinished(journal: Journal) -> None:
+    filled = ledger.observe(sent("a-2"), record("Filled", "1"), NOW)
+    unknown = ledger.unanswered(sent("a-3"), "cut", NOW)
+    journal.insert([received("a-1"), filled, unknown])
+    assert {order.link_id for order in journal.unfinished_orders()} == {"a-1", "a-3"}
+
+
+def test_an_epoch_is_new_in_every_run_even_when_the_clock_goes_back(path: Path) -> None:
+    with Journal(path, "main", "process") as first:
+        assert first.next_epoch(1000) == 1000
+    with Journal(path, "main", "process") as second:
+        assert second.next_epoch(10) == 1001
+
+
+def test_the_journal_is_for_its_owner_s_eyes_only(journal: Journal, path: Path) -> None:
+    journal.insert([sent()])
+    for file in path.parent.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
+
+
+@pytest.mark.usefixtures("journal")
+def test_a_second_daemon_is_refused_the_same_journal(path: Path) -> None:
+    with pytest.raises(JournalError, match="in use by another process"):
+        Journal(path, "main", "process")
+
+
+def test_the_journal_of_another_account_is_refused(path: Path) -> None:
+    Journal(path, "main", "process").close()
+    with pytest.raises(JournalError, match="belongs to the account 'main', not to 'hedge'"):
+        Journal(path, "hedge", "process")
+    Journal(path, "main", "process").close()
+
+
+def test_a_journal_of_another_schema_is_refused(path: Path) -> None:
+    Journal(path, "main", "process").close()
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
+    db.close()
+    with pytest.raises(JournalError, match="has schema 99"):
+        Journal(path, "main", "process")
+
+
+def test_a_damaged_journal_is_refused_with_what_to_do(path: Path) -> None:
+    with Journal(path, "main", "process") as journal:
+        for number in range(200):
+            journal.insert([sent(f"a-{number}")])
+    content = bytearray(path.read_bytes())
+    content[4096 * 3 : 4096 * 6] = os.urandom(4096 * 3)
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match=r"(?s)is damaged.*move it"):
+        Journal(path, "main", "process")
+
+
+def test_no_database_at_all_is_refused(path: Path) -> None:
+    path.write_bytes(b"no database, just text that is long enough to be read as a header" * 20)
+    with pytest.raises(JournalError, match="is damaged"):
+        Journal(path, "main", "process")
+
+
+@pytest.mark.parametrize(("mode", "synchronous"), [("process", 1), ("disk", 2)])
+def test_the_sync_mode_is_what_was_configured(path: Path, mode: str, synchronous: int) -> None:
+    with Journal(path, "main", mode) as journal:  # type: ignore[arg-type]
+        assert journal._db.execute("PRAGMA synchronous").fetchone() == (synchronous,)
+        assert journal._db.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
+
+
+def test_housekeeping_copies_the_log_and_lets_it_start_anew(journal: Journal, path: Path) -> None:
+    posted = []
+    housekeeper = Housekeeper(journal, posted.append)
+    for number in range(100):
+        journal.insert([sent(f"a-{number}")])
+    grown = path.with_name(path.name + "-wal").stat().st_size
+    housekeeper.turn()
+    housekeeper.close()
+    posted.pop()()
+    for number in range(100, 150):
+        journal.insert([sent(f"a-{number}")])
+    # The log was begun again at its start: the second round fitted into the first one's space.
+    assert path.with_name(path.name + "-wal").stat().st_size == grown
+    housekeeper.turn()
+    housekeeper.close()
+    assert journal.count() == 150
+
+
+def test_housekeeping_does_nothing_when_nothing_was_written(journal: Journal) -> None:
+    posted = []
+    housekeeper = Housekeeper(journal, posted.append)
+    journal.insert([sent()])
+    housekeeper.turn()
+    housekeeper.close()
+    housekeeper.turn()
+    housekeeper.close()
+    assert len(posted) == 1
+
+
+CHILD = """
+    import os, signal, sys
+    from pathlib import Path
+    from bybitd.order_execution import ledger
+    from bybitd.order_execution.journal import Journal
+    from tests.order_execution.records import received, sent
+
+    step, path = sys.argv[1], Path(sys.argv[2])
+    journal = Journal(path, "main", "process")
+
+    def die_at(name):
+        if step == name:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    order = received()
+    die_at("before")
+    journal.insert([order])
+    die_at("received")
+    order = ledger.sent(order, timestamp_ms=1, recv_window_ms=5000, now_ns=2)
+    journal.update([order])
+    die_at("sent")
+    order = ledger.acknowledged(order, "ex-1", 3)
+    journal.update([ledger.answered(order, '{"result":{}}')])
+    die_at("acknowledged")
+    journal._db.execute("BEGIN IMMEDIATE")
+    journal._execute_new(sent("b-1"))
+    die_at("half a batch")
+"""
+
+
+@pytest.mark.parametrize(
+    ("step", "state"),
+    [
+        ("before", None),
+        ("received", State.RECEIVED),
+        ("sent", State.SENT),
+        ("acknowledged", State.ACKNOWLEDGED),
+        ("half a batch", State.ACKNOWLEDGED),
+    ],
+)
+def test_what_was_written_survives_the_death_of_the_process(
+    path: Path, step: str, state: State | None
+) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(CHILD), step, str(path)],
+        cwd=Path(__file__).parents[2],
+        timeout=30,
+        check=False,
+    )
+    assert child.returncode == -signal.SIGKILL
+    with Journal(path, "main", "process") as journal:
+        order = journal.order("a-1")
+        assert (order.state if order else None) is state
+        assert journal.order("b-1") is None
+        if state is State.ACKNOWLEDGED:
+            assert order is not None
+            assert msgspec.json.decode(order.answer) == {"result": {}}
