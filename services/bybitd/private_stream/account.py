@@ -1,0 +1,234 @@
+"""One account, kept true: publishes what the stream says, and what it could not say while away.
+
+Order of events after each connection: log in, subscribe, read everything by REST, merge by id with
+what the stream says meanwhile, publish the difference marked `resend`, then `ready`.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bybitbus import topics
+from bybitd.net.errors import RestError
+from bybitd.net.rest import RestWorker
+from bybitd.private_stream.fills import Fills, in_order
+from bybitd.private_stream.reconciliation import Reading, find_missing, read
+from bybitd.private_stream.state import Record, State, records
+from bybitd.runtime.account_access import AccountAccess
+from bybitd.runtime.program import Program
+
+TOPICS: Final = ("order", "execution", "position", "wallet", "greeks")
+_RETRY_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+log = logging.getLogger(__name__)
+
+
+class Account:
+    """The kept state of an account and the topics that it is published on.
+
+    `ready` means that the state is the exchange's, and nothing was missed since.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        name: str,
+        access: AccountAccess,
+        worker: RestWorker,
+        fills: Fills,
+    ) -> None:
+        self.state = State()
+        self.stream = f"private.{name}"
+        self.ready = False
+        self.compared = 0
+        self.repeated_fills = 0
+        self.vanished = 0
+        self.unread: dict[str, str] = {}
+        self._program = program
+        self._access = access
+        self._worker = worker
+        self._fills = fills
+        self._generation = 0
+        self._failures = 0
+
+    # What the private socket tells
+
+    def message(self, message: dict[str, Any], rx_ns: int) -> None:
+        """Merge and publish a message of the stream."""
+        topic = str(message.get("topic", ""))
+        self.state.take(message)
+        if topic.partition(".")[0] == "execution":
+            self._executed(message, rx_ns)
+        else:
+            self._program.publisher.publish(topics.join(self.stream, topic), message, rx_ns)
+
+    def subscribed(self) -> None:
+        """Compare notes with the exchange, now that the stream misses nothing any more."""
+        self._program.set_state("starting", "comparing the account with the exchange")
+        self._compare(self._generation)
+
+    def interrupted(self, reason: str) -> None:
+        """Stop vouching for the state."""
+        self._generation += 1
+        self._failures = 0
+        if self.ready:
+            self._feed("stale", f"the private socket was lost: {reason}")
+        self.ready = False
+        self._program.set_state("degraded", f"the private socket was lost: {reason}")
+
+    # What late joiners get
+
+    def snapshot(self, topic: str) -> None:
+        """Send the whole state of a topic again; nothing while it can not be vouched for."""
+        if not self.ready:
+            return
+        kind = topic.removeprefix(f"{self.stream}.").removesuffix(".")
+        if kind == "order":
+            self._resend("order", list(self.state.orders))
+        elif kind == "position":
+            self._resend("position", self.state.positions.open())
+        elif kind == "wallet":
+            self._resend("wallet", [self.state.wallet.record()])
+        elif kind == "greeks" and self.state.greeks:
+            self._resend("greeks", list(self.state.greeks.values()))
+
+    # Executions, each once
+
+    def _executed(self, message: dict[str, Any], rx_ns: int) -> None:
+        rows = records(message)
+        fresh = self._fills.new(rows)
+        self.repeated_fills += len(rows) - len(fresh)
+        if not fresh:
+            return
+        if len(fresh) < len(rows):
+            message = {**message, "data": fresh}
+        name = topics.join(self.stream, str(message["topic"]))
+        self._program.publisher.publish(name, message, rx_ns)
+        self._fills.note(fresh)
+
+    # Comparing notes
+
+    def _compare(self, generation: int) -> None:
+        client = self._access.client
+        if generation != self._generation or client is None:
+            return
+        since_ms = self._fills.last_ms
+
+        def job() -> Reading:
+            return read(client, self._access.exchange_ms, since_ms)
+
+        def done(reading: Reading | None, error: RestError | None) -> None:
+            if generation != self._generation:
+                return  # the connection broke meanwhile: what was read may be old by now
+            if reading is None:
+                self._failed(generation, error)
+            else:
+                self._merge(generation, reading)
+
+        if not self._worker.submit(job, done):
+            self._failed(generation, None)
+
+    def _failed(self, generation: int, error: RestError | None) -> None:
+        pause_s = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
+        self._failures += 1
+        self._program.set_state("starting", f"the account could not be read: {error}")
+        self._program.loop.call_later(pause_s, lambda: self._compare(generation))
+
+    def _merge(self, generation: int, reading: Reading) -> None:
+        self.unread = reading.unread
+        state = self.state
+        orders = [row for row in reading.orders if state.orders.merge(row)]
+        closed = state.positions.closed(
+            reading.positions, reading.position_categories, reading.asked_ms
+        )
+        positions = [row for row in (*reading.positions, *closed) if state.positions.merge(row)]
+        wallet = reading.wallet is not None and state.wallet.merge(
+            reading.wallet, reading.wallet_ms, whole=True
+        )
+        if self.compared:
+            self._resend_some("order", orders)
+            self._resend_some("position", positions)
+            if wallet:
+                self._resend("wallet", [state.wallet.record()])
+        executions = [dict(row) for row in self._fills.new(in_order(reading.executions))]
+        self._resend_some("execution", executions)
+        self._fills.note(executions)
+        self._fills.note(self._fills.new(reading.seeds))
+        listed = (str(row.get("orderId", "")) for row in reading.orders)
+        missing = [
+            record
+            for record in state.orders.missing(listed, reading.asked_ms)
+            if record.get("category") in reading.order_categories
+        ]
+        if missing:
+            self._find(generation, missing)
+        else:
+            self._settled()
+
+    def _find(self, generation: int, missing: list[Record]) -> None:
+        client = self._access.client
+        assert client is not None
+
+        def done(found: list[Record | None] | None, error: RestError | None) -> None:
+            if generation != self._generation:
+                return
+            if found is None:
+                self._failed(generation, error)
+                return
+            self._resend_some(
+                "order",
+                [row for row in found if row is not None and self.state.orders.merge(row)],
+            )
+            for record, row in zip(missing, found, strict=True):
+                if row is None:
+                    # It is not open, and the exchange does not say how it ended: nor do we.
+                    self.vanished += 1
+                    self.state.orders.forget(str(record["orderId"]))
+                    log.error("< order %s is open no more and in no list", record["orderId"])
+            self._settled()
+
+        if not self._worker.submit(lambda: find_missing(client, missing), done):
+            self._failed(generation, None)
+
+    def _settled(self) -> None:
+        first = not self.compared
+        self.compared += 1
+        self._failures = 0
+        self.ready = True
+        if first:
+            for topic in TOPICS:
+                self.snapshot(topics.join(self.stream, topic))
+        self._feed("live", "")
+        self._program.set_state("ready")
+
+    def _feed(self, state: str, reason: str) -> None:
+        for topic in TOPICS:
+            name = topics.join(self.stream, topic)
+            self._program.publisher.publish(
+                f"gateway.feed.{name}", {"topic": name, "state": state, "reason": reason}
+            )
+
+    def _resend_some(self, topic: str, rows: list[Record]) -> None:
+        if rows:
+            self._resend(topic, rows)
+
+    def _resend(self, topic: str, rows: list[Record]) -> None:
+        body: dict[str, Any] = {
+            "id": "",
+            "topic": topic,
+            "creationTime": time.time_ns() // 1_000_000,
+            "data": rows,
+        }
+        self._program.publisher.resend(topics.join(self.stream, topic), body)
+
+
+def describe(account: Account) -> Mapping[str, Any]:
+    """Return what the status shows of it."""
+    return {
+        "open_orders": len(account.state.orders),
+        "positions": len(account.state.positions.open()),
+        "compared": account.compared,
+        "unread": account.unread,
+    }

@@ -1,0 +1,66 @@
+"""private-stream-<account>: composes the private socket, the kept state and REST, and runs."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from bybitbus import topics
+from bybitd.net.rest import RestWorker
+from bybitd.private_stream.account import TOPICS, Account, describe
+from bybitd.private_stream.account_ops import AccountOps
+from bybitd.private_stream.fills import Fills
+from bybitd.private_stream.private_socket import PrivateSocket
+from bybitd.runtime.account_access import AccountAccess
+from bybitd.runtime.late_joiners import LateJoiners
+from bybitd.runtime.program import Program, nearest
+
+PREFIX: Final = "private-stream-"
+_TICK_S: Final = 0.25
+
+
+def main(program: Program) -> None:
+    """Keep one account until told to stop."""
+    name = program.name.removeprefix(PREFIX)
+    loop = program.loop
+    access = AccountAccess(program.settings, name, program.run_dir, loop)
+    worker = RestWorker(loop.call_soon_threadsafe, threads=1)
+    questions = RestWorker(loop.call_soon_threadsafe, threads=2)
+    fills = Fills(program.state_dir / f"{name}.private.db")
+    account = Account(program, name, access, worker, fills)
+    socket = PrivateSocket(loop, access.locate("private"), access.login, TOPICS, account)
+    joiners = LateJoiners(loop, account.snapshot)
+
+    def joined(topic: topics.Topic, written: str) -> None:
+        if topic.stream != account.stream:
+            return
+        if topic.name in TOPICS:
+            joiners.joined(str(topic))
+            return
+        near = nearest(topic.name, TOPICS)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(TOPICS)}"
+        program.reject_topic(written, "no topic of this account's stream", hint)
+
+    def details() -> dict[str, Any]:
+        return {
+            "connections": [socket.connection.describe()],
+            "clock": access.describe(),
+            "refused_topics": socket.refused,
+            **describe(account),
+        }
+
+    def count() -> None:
+        program.counters.update(
+            bad_frames=socket.bad_frames,
+            fills=len(fills),
+            repeated_fills=account.repeated_fills,
+            vanished_orders=account.vanished,
+        )
+
+    program.handle(AccountOps(account, access, questions).handlers())
+    program.on_subscription(joined)
+    program.details = details
+    loop.call_every(_TICK_S, socket.tick)
+    loop.call_every(1.0, count)
+    access.start()
+    socket.start()
+    program.run(closing=[socket.close, worker.close, questions.close, access.close, fills.close])
