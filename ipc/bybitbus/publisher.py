@@ -60,24 +60,23 @@ class Publisher:
         """
         seq = self._seq.get(topic, 0) + 1
         self._seq[topic] = seq
-        body["seq"] = seq
-        self._emit(topic, body, rx_ns)
+        self._emit(topic, body, seq, rx_ns)
         return seq
 
     def resend(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> None:
         """Send state again for a late joiner: marked `resend`, at the last `seq`, not counted."""
-        body["seq"] = self._seq.get(topic, 0)
         body["resend"] = True
-        self._emit(topic, body, rx_ns)
+        self._emit(topic, body, self._seq.get(topic, 0), rx_ns)
 
     def seq(self, topic: str) -> int:
         """Return the `seq` of the last message of `topic`, 0 before the first."""
         return self._seq.get(topic, 0)
 
-    def _emit(self, topic: str, body: dict[str, Any], rx_ns: int | None) -> None:
+    def _emit(self, topic: str, body: dict[str, Any], seq: int, rx_ns: int | None) -> None:
         frame = self._frames.get(topic)
         if frame is None:
             frame = self._frames[topic] = topic.encode()
+        body["seq"] = seq
         body["epoch"] = self.epoch
         if rx_ns is not None:
             body["rx"] = rx_ns
