@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+
 from bybitbus.client import Client
 from bybitbus.endpoints import events_address, requests_address
+from bybitbus.errors import Refused
 from bybitbus.events import Event
 from bybitbus.messages import Reply
 from bybitbus.subscriber import Subscriber
+from bybitd.cli import restarts
 from bybitd.runtime import exchange as contact
 from bybitd.simulator.exchange import ApiKey, ExchangeConfig
 from bybitd.simulator.wire import RateLimits, RunningSimulator, WireConfig, run_simulator
@@ -60,6 +63,8 @@ class Gateway:
         """Start programs, and wait until they say that they are ready."""
         code = "import sys; from bybitd.cli.main import main; sys.exit(main(sys.argv[1:]))"
         for program in programs:
+            # What is killed here on purpose shall not be made to wait as if it kept crashing.
+            restarts.path(self.run_dir, program).unlink(missing_ok=True)
             arguments = ["run", program, "--run-dir", str(self.run_dir)]
             arguments += ["--state-dir", str(self.state_dir), "--config", str(self.config)]
             arguments += ["--parent", str(os.getpid())]
@@ -188,15 +193,15 @@ class Listener:
         raise AssertionError(f"no event fits; seen: {[event.body for event in self.seen]}")
 
 
-def client_reply(client: Client, op: str, args: dict[str, Any], **more: Any) -> Reply | None:
+def client_reply(
+    client: Client, op: str, args: dict[str, Any], *, wait_s: float = TIMEOUT_S, **more: Any
+) -> Reply | None:
     """Send one request and return its reply, also if it is an error."""
-    from bybitbus.errors import Refused
-
     try:
         request_id = client.send(op, args, timeout_ms=300, **{"deadline_ms": 15_000, **more})
     except Refused:
         return None
-    due = time.monotonic() + TIMEOUT_S
+    due = time.monotonic() + wait_s
     while time.monotonic() < due:
         reply = client.receive(50)
         if reply is not None and reply.id == request_id:

@@ -102,7 +102,9 @@ class FakeCarrier:
 
     def ask_again(self, name, now_ms):
         self.asked_again.append(name)
-        self.feed.channels[name].asked(now_ms)
+        if self.session:
+            self.session.resubscribe(name, now_ms)
+            self.feed.channels[name].asked(now_ms)
 
     def beat(self, now_ms):
         pass

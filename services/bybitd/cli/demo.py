@@ -25,6 +25,7 @@ _GRACE_S = 30.0  # beyond --seconds, for what has not been seen yet
 _TABLE_S = 1.0
 _PLAIN_TABLE_S = 5.0
 _KEPT_LINES = 18
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,16 +43,23 @@ def demo(options: argparse.Namespace) -> int:
 
     0 only if all of it was seen.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _ENDING:
         signal.signal(number, _interrupt)
     screen = _Screen(options.json)
     screen.say("starting a daemon of its own with a simulated exchange ...")
     with temporary_daemon(_CONFIGURATION, "bybitd-demo-") as daemon:
-        began_s = time.monotonic()
-        daemon.wait_ready(_READY_S)
-        screen.say(f"ready after {time.monotonic() - began_s:.1f} s in {daemon.place.run_dir}")
-        with Client(daemon.place.run_dir, client="demo") as client:
-            missing = _show(client, daemon.place, options.seconds, screen)
+        try:
+            began_s = time.monotonic()
+            daemon.wait_ready(_READY_S)
+            screen.say(f"ready after {time.monotonic() - began_s:.1f} s in {daemon.place.run_dir}")
+            with Client(daemon.place.run_dir, client="demo") as client:
+                missing = _show(client, daemon.place, options.seconds, screen)
+        except KeyboardInterrupt:
+            missing = ["markets and orders (interrupted before they began)"]
+        finally:
+            # A second Ctrl-C must not cut the cleaning up short, which takes seconds at most.
+            for number in _ENDING:
+                signal.signal(number, signal.SIG_IGN)
     if missing:
         raise StartError(f"the demo did not show: {'; '.join(missing)}")
     screen.say("all seen; the daemon is down and its folders are removed")

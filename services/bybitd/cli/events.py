@@ -22,6 +22,7 @@ _OURS = ("seq", "epoch", "rx", "tx", "resend")
 _REJECTED = "gateway.rejected."
 _REDRAW_S = 0.2
 _BEAT_MS = 200
+_PATIENCE_S = 15.0
 
 
 class TopicRejected(BybitdError):
@@ -49,7 +50,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("symbol", metavar="SYMBOL")
     parser.add_argument("--category", choices=CATEGORIES, default="linear", help="(%(default)s)")
     parser.add_argument("--levels", type=int, default=10, help="of each side (%(default)s)")
-    parser.add_argument("--once", action="store_true", help="end after the first whole book")
+    parser.add_argument("--count", type=int, metavar="N", help="end after N whole books")
     parser.add_argument("--seconds", type=float, metavar="S", help="end after S seconds")
     place.add_options(parser)
     parser.set_defaults(verb=book)
@@ -126,41 +127,45 @@ def book(options: argparse.Namespace) -> int:
     """Show a live book; 1 when the symbol does not exist or no whole book came."""
     run_dir = place.find(options).run_dir
     depth = 25 if options.category == "option" else 50
-    topic = f"{options.category}.orderbook.{depth}.{options.symbol}."
-    held = Book(topic)
-    seconds = options.seconds if options.seconds or not options.once else 15.0
+    held = Book(f"{options.category}.orderbook.{depth}.{options.symbol}.")
+    seconds = options.seconds if options.seconds or options.count is None else _PATIENCE_S
     shown = 0
+    problem = held.problem
     redraw_at_s = 0.0
-    for event in receive(run_dir, [topic, held.feed_topic], seconds):
-        held.apply(event)
+    for event in receive(run_dir, [held.topic, held.feed_topic], seconds):
+        valid = held.apply(event)
         now_s = time.monotonic()
-        if now_s < redraw_at_s or (options.once and not held.valid):
-            continue
-        redraw_at_s = now_s + _REDRAW_S
-        _show_book(held, options)
-        shown += held.valid
-        if options.once:
-            return exits.OK
-    if not shown:
-        raise StartError(f"no whole book of {options.symbol} came: {held.problem}")
+        if valid and now_s >= redraw_at_s:
+            redraw_at_s = now_s + _REDRAW_S
+            _show_book(held, options)
+            shown += 1
+            if shown == options.count:
+                return exits.OK
+        elif shown and held.problem not in ("", problem):
+            _show_problem(held, options)
+        problem = held.problem
+    if not shown or options.count is not None:
+        raise StartError(f"{shown} whole books of {options.symbol} came; {held.problem or 'quiet'}")
     return exits.OK
+
+
+def _show_problem(held: Book, options: argparse.Namespace) -> None:
+    if options.json:
+        display.print_json({"topic": held.topic, "problem": held.problem})
+    else:
+        print(display.paint(f"{held.topic} {held.problem}", "red"), flush=True)
 
 
 def _show_book(held: Book, options: argparse.Namespace) -> None:
     bids, asks = held.bids(options.levels), held.asks(options.levels)
     if options.json:
-        display.print_json(
-            {"topic": held.topic, "seq": held.seq, "problem": held.problem, "b": bids, "a": asks}
-        )
+        display.print_json({"topic": held.topic, "seq": held.seq, "b": bids, "a": asks})
         return
-    if not held.valid:
-        print(display.paint(f"{held.topic} {held.problem}", "red"), flush=True)
-        return
-    if not display.colourful() and not options.once:
+    if display.colourful() and options.count != 1:
+        print("\x1b[H\x1b[2J", end="")
+    elif options.count != 1:
         print(f"{held.topic} seq {held.seq} bid {_level(bids)} ask {_level(asks)}", flush=True)
         return
-    if display.colourful() and not options.once:
-        print("\x1b[H\x1b[2J", end="")
     print(f"{display.paint(held.topic, 'bold')} seq {held.seq}")
     rows = [(price, size, "ask") for price, size in reversed(asks)]
     rows += [(price, size, "bid") for price, size in bids]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections import deque
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TextIO
 
@@ -30,14 +32,15 @@ def logs(options: argparse.Namespace) -> int:
     instance = None if options.state_dir else place.read_instance(here.run_dir)
     folder = (instance.state_dir if instance else here.state_dir) / "log"
     files = _files(folder, options.program)
-    tails = [Tail(file) for file in files]
-    lines = [line for tail in tails for line in tail.last(options.lines)]
-    if len(files) > 1:
-        lines.sort(key=lambda line: line[1])  # each begins with its time
-    _print(lines, options.json)
-    while options.follow:
-        _print([line for tail in tails for line in tail.new()], options.json)
-        time.sleep(_BEAT_S)
+    with ExitStack() as open_files:
+        tails = [open_files.enter_context(closing(Tail(file))) for file in files]
+        lines = [line for tail in tails for line in tail.last(options.lines)]
+        if len(files) > 1:
+            lines.sort(key=lambda line: line[1])  # each begins with its time
+        _print(lines, options.json)
+        while options.follow:
+            _print([line for tail in tails for line in tail.new()], options.json)
+            time.sleep(_BEAT_S)
     return exits.OK
 
 
@@ -78,11 +81,15 @@ class Tail:
         """Return (program, line) of each line since the last call."""
         lines = self._read()
         if self._renamed():
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self.close()
             lines += self._read()
         return [(self._path.stem, line) for line in lines]
+
+    def close(self) -> None:
+        """Close the file; `new` would open it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _read(self) -> list[str]:
         try:
@@ -96,8 +103,6 @@ class Tail:
     def _renamed(self) -> bool:
         if self._file is None:
             return True
-        import os
-
         try:
             return not os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
         except FileNotFoundError:

@@ -18,7 +18,7 @@ from bybitd.venue.errors import HostError
 
 # supervisor binds "<socket>.<its process id>" first, and the longest process id has 7 digits.
 _SUPERVISOR_SOCKET = "supervisor.sock.4194304"
-_UNWRITABLE_IN_INI = re.compile(r"[;#\"'\r\n]")
+_UNWRITABLE_IN_INI = re.compile(r"[%;#\"'\r\n]")
 
 
 def check_configuration(place: Place) -> None:
@@ -52,7 +52,7 @@ def check_paths(place: Place) -> None:
     for folder in (place.run_dir, place.state_dir, place.config):
         if folder and _UNWRITABLE_IN_INI.search(str(folder)):
             raise ConfigError(
-                f"the path {str(folder)!r} holds a quote, ; # or a line break",
+                f"the path {str(folder)!r} holds one of % ; # quotes or line breaks",
                 hint="choose another",
             )
 

@@ -25,7 +25,8 @@ def render(place: Place, supervisor_pid: int) -> str:
     """
     template = shipped.find("etc/supervisord.conf").read_text(encoding="utf-8")
     head, marker, section = template.partition(_EACH_PROGRAM)
-    folders = {"run_dir": _escape(place.run_dir), "state_dir": _escape(place.state_dir)}
+    # What supervisor would read as something else is refused before, see `preflight.check_paths`.
+    folders = {"run_dir": str(place.run_dir), "state_dir": str(place.state_dir)}
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = most == resource.RLIM_INFINITY
     parts = [
@@ -40,7 +41,7 @@ def render(place: Place, supervisor_pid: int) -> str:
         command = program_command(place, program, supervisor_pid)
         parts.append(
             string.Template(marker + section).substitute(
-                folders, program=program, command=_escape(command), priority=number * 10
+                folders, program=program, command=command, priority=number * 10
             )
         )
     return "".join(parts)
@@ -59,8 +60,4 @@ def program_command(place: Place, program: str, supervisor_pid: int) -> str:
 
 def supervisor_command(file: Path) -> list[str]:
     """Return the command line of supervisor itself, in the foreground."""
-    return [sys.executable, "-P", "-m", "supervisor.supervisord", "-n", "-c", str(file)]
-
-
-def _escape(text: object) -> str:
-    return str(text).replace("%", "%%")  # supervisor expands %(name)s
+    return [sys.executable, "-P", "-m", "bybitd.cli.supervise", "-n", "-c", str(file)]

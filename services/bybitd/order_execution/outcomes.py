@@ -42,12 +42,14 @@ class Outcomes:
         self._flights = flights
         self._searcher = searcher
         self._on_clock_refused = on_clock_refused
+        self._at_ns = 0  # when the answer that is being judged was read
 
     def answered(self, req_id: str, message: dict[str, Any], rx_ns: int) -> None:
         """Take an answer, in time or late."""
         flight = self._flights.land(req_id)
         if flight is None:
             return
+        self._at_ns = rx_ns
         for call in flight.calls:
             call.stamp("acknowledged", rx_ns)
         code, text = _code(message), str(message.get("retMsg", ""))
@@ -116,7 +118,7 @@ class Outcomes:
         order = self._orders.get(key)
         if order is None:
             return None, answers.no_answer(op, "the journal does not know the order any more")
-        at_ns = time.time_ns()
+        at_ns = self._at_ns
         if code == 0:
             order = ledger.acknowledged(order, str(data.get("orderId", "")), at_ns)
             return order, answers.created(order)
@@ -162,7 +164,7 @@ class Outcomes:
         extra: Mapping[str, Any],
     ) -> tuple[Action | None, dict[str, Any] | ErrorBody]:
         action = self._actions.get(key)  # None when a look-up has settled it meanwhile
-        at_ns = time.time_ns()
+        at_ns = self._at_ns
         undecided = answers.is_undecided(code)
         done = explain(code).outcome == "accepted"
         if action is not None:

@@ -1,7 +1,7 @@
 """The orders of this account as its private stream publishes them, over the local socket.
 
-A hole in `seq` or a new `epoch` means that something was missed: then every living order is looked
-up.
+A hole in `seq` or a new `epoch` means that something was missed, and so may everything before the
+first message: then every living order is looked up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class PrivateEvents:
         context: zmq.Context[zmq.Socket[bytes]],
         run_dir: Path,
         account: str,
-        on_record: Callable[[dict[str, Any]], None],
+        on_record: Callable[[dict[str, Any]], object],
         on_hole: Callable[[str], None],
     ) -> None:
         self.received = 0
@@ -82,7 +82,7 @@ class PrivateEvents:
         before, last = self._epoch, self._seq
         self._epoch, self._seq = epoch, seq
         if epoch != before:
-            return "the private stream began anew" if before else ""
+            return "the private stream began anew" if before else "the private stream was joined"
         if seq > last + 1 or (event.get("resend") and seq > last):
             return f"{seq - last} messages of the private stream are missing"
         return ""

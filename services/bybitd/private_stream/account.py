@@ -156,6 +156,7 @@ class Account:
         self._resend_some("execution", executions)
         self._fills.note(executions)
         self._fills.note(self._fills.new(reading.seeds))
+        self._fills.complete(reading.asked_ms)
         listed = (str(row.get("orderId", "")) for row in reading.orders)
         missing = [
             record

@@ -22,6 +22,9 @@ _PRUNE_EVERY: Final = 1000
 class Fills:
     """The executions of the last day, in memory and on disk.
 
+    `last_ms` is the moment (the exchange's clock) up to which nothing is missing; None before the
+    first run has looked.
+
     Raises:
         StartError: the file can not be used.
     """
@@ -36,14 +39,19 @@ class Fills:
             self._db.execute(
                 "CREATE TABLE IF NOT EXISTS fills (exec_id TEXT PRIMARY KEY, exec_ms INTEGER)"
             )
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS complete (one INTEGER PRIMARY KEY, until_ms INTEGER)"
+            )
             rows = self._db.execute("SELECT exec_id, exec_ms FROM fills").fetchall()
+            complete = self._db.execute("SELECT until_ms FROM complete").fetchone()
         except (OSError, sqlite3.DatabaseError) as error:
             raise StartError(
                 f"the list of published executions {path} can not be used: {error}; move it away "
                 "and start again: executions that were missed meanwhile will not be published"
             ) from None
         self._seen: dict[str, int] = {str(exec_id): int(exec_ms) for exec_id, exec_ms in rows}
-        self.last_ms: int | None = max(self._seen.values(), default=None)
+        known = [*self._seen.values(), *([int(complete[0])] if complete else ())]
+        self.last_ms: int | None = max(known, default=None)
         self._since_prune = 0
 
     def __len__(self) -> int:
@@ -74,6 +82,11 @@ class Fills:
         self._since_prune += len(noted)
         if self._since_prune >= _PRUNE_EVERY:
             self._prune(self.last_ms - _KEPT_MS)
+
+    def complete(self, until_ms: int) -> None:
+        """Note that every execution before `until_ms` was published, if there was any."""
+        self._db.execute("INSERT OR REPLACE INTO complete VALUES (1, ?)", (until_ms,))
+        self.last_ms = max(self.last_ms or 0, until_ms)
 
     def close(self) -> None:
         """Release the file."""

@@ -168,9 +168,8 @@ class Wallet:
         if as_of_ms >= self._account_ms:
             news = figures != self._account
             self._account, self._account_ms = figures, as_of_ms
-        coins = record.get("coin")
         named: set[str] = set()
-        for coin in coins if isinstance(coins, list) else ():
+        for coin in _rows(record.get("coin")):
             name = str(coin.get("coin", ""))
             named.add(name)
             known_ms, known = self._coins.get(name, (-1, {}))
@@ -214,8 +213,11 @@ class State:
 
 def records(message: Mapping[str, Any]) -> list[Record]:
     """Return the records of a message, none if it has not the shape of one."""
-    data = message.get("data")
-    return [row for row in data if isinstance(row, dict)] if isinstance(data, list) else []
+    return _rows(message.get("data"))
+
+
+def _rows(value: object) -> list[Record]:
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def position_key(record: Mapping[str, Any]) -> PositionKey:

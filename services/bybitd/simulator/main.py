@@ -45,11 +45,7 @@ def main(program: Program) -> None:
     endpoint = contact.SimulatorEndpoint(netloc=f"127.0.0.1:{simulator.port}", authority=authority)
     contact.leave(contact.endpoint_path(program.run_dir), endpoint, 0o640)
     log.info("= exchange at %s", simulator.rest_url)
-    program.details = lambda: {
-        "rest_url": simulator.rest_url,
-        "ws_url": simulator.ws_url,
-        "exchange": simulator.state(),
-    }
+    program.details = lambda: {"rest_url": simulator.rest_url, "ws_url": simulator.ws_url}
 
     def watch() -> None:
         if simulator.broken is not None:
