@@ -138,10 +138,12 @@ EVENTS: list[tuple[str, str, Message]] = [
             "orderLinkId": "maker-0001",
             "op": "order.create",
             "state": "unknown",
+            "outcome": "unknown",
             "category": "linear",
             "symbol": "BTCUSDT",
             "client": "maker",
             "reason": "the connection was lost after sending",
+            "t": {"received": _EPOCH * 1000, "sent": _EPOCH * 1000 + 250_000},
         }
         | _ours(17, rx=False),
     ),
