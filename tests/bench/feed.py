@@ -101,7 +101,7 @@ def _stock_rate(count: int, validate: bool = False) -> float:
 
 def _bus_rate(count: int) -> tuple[float, int]:
     with child(flood.serve, "flood", count, 0) as source, daemon.folders() as root:
-        _point_at(root, expect(source, "port"))
+        point_at(root, expect(source, "port"))
         address = events_address(root / "run", PROGRAM)
         with (
             daemon.programs(root, PROGRAM),
@@ -114,7 +114,8 @@ def _bus_rate(count: int) -> tuple[float, int]:
             return float(rate), int(lost)
 
 
-def _point_at(root: Path, port: int) -> None:
+def point_at(root: Path, port: int) -> None:
+    """Tell the programs in `root` that their exchange is on `port`."""
     leave(endpoint_path(root / "run"), SimulatorEndpoint(netloc=f"127.0.0.1:{port}"), 0o640)
 
 

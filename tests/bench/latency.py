@@ -16,7 +16,7 @@ import zmq
 
 from bybitbus.endpoints import events_address
 from tests.bench import daemon, flood, messages
-from tests.bench.feed import PROGRAM, _point_at
+from tests.bench.feed import PROGRAM, point_at
 from tests.bench.figures import child, expect, percentile
 
 RATE_PER_S = 5_000
@@ -108,7 +108,7 @@ def _bare_delays(count: int) -> list[int]:
 
 def _bus_delays(count: int) -> list[int]:
     with child(flood.serve, "paced", count, RATE_PER_S) as source, daemon.folders() as root:
-        _point_at(root, expect(source, "port"))
+        point_at(root, expect(source, "port"))
         address = events_address(root / "run", PROGRAM)
         with (
             daemon.programs(root, PROGRAM),

@@ -32,7 +32,7 @@ PER_BLOCK = 10
 ACCOUNT = "order-execution-main"
 _CONFIG = "simulator: {rate_per_s: 1, rate_limits: false}\n"
 _PRICE = "1000.00"  # far below the market: it rests
-Place = Callable[[int], None]
+Place = Callable[[int], bool | None]  # False where no answer came
 _numbers = itertools.count(1)
 
 
@@ -129,11 +129,14 @@ def through_pybit(ws_url: str, rest_url: str, key: SimulatorKey) -> Iterator[tup
     def by_http(number: int) -> None:
         http.place_order(**order(number))
 
-    def by_websocket(number: int) -> None:
+    def by_websocket(number: int) -> bool:
         socket.place_order(answers.put, **order(number))
-        # It sends before it registers who waits: an answer that comes at once is lost to it.
-        with contextlib.suppress(queue.Empty):
-            answers.get(timeout=2)
+        try:
+            answers.get(timeout=1)
+        except queue.Empty:
+            # It sends before it registers who waits: an answer that comes at once is lost to it.
+            return False
+        return True
 
     try:
         yield by_http, by_websocket
@@ -146,8 +149,8 @@ def _block(place: Place, root: Path) -> list[float]:
     samples = []
     for number in itertools.islice(_numbers, PER_BLOCK):
         begin = time.perf_counter()
-        place(number)
-        samples.append((time.perf_counter() - begin) * 1e6)
+        if place(number) is not False:
+            samples.append((time.perf_counter() - begin) * 1e6)
     with Client(requests_address(root / "run", ACCOUNT)) as client:
         client.request("order.cancel-all", {"category": "linear", "symbol": "BTCUSDT"})
     return samples
@@ -189,4 +192,6 @@ def measure(blocks: int = BLOCKS) -> dict[str, float]:
         for name, values in samples.items()
         for rank in (50, 99)
     }
+    lost = PER_BLOCK * blocks - len(samples["pybit_websocket"])
+    figures["pybit_websocket_lost"] = lost
     return {**figures, "order_rtt_p50_ratio": figures["order_rtt_p50_us"] / bare_p50}
