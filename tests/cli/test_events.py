@@ -111,7 +111,7 @@ def test_a_book_is_shown_once_it_is_whole(bus: Bus, capsys: Capture) -> None:
     bus.bodies[BOOK] = [{"type": "delta", "data": {"b": [], "a": []}}, SNAPSHOT]
     assert main(["book", "BTCUSDT", "--count", "1", "--levels", "1"]) == OK
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split() for line in lines[1:]] == [["100.6", "2"], ["100.5", "1"]]
+    assert [line.split() for line in lines[1:]] == [["ask", "100.6", "2"], ["bid", "100.5", "1"]]
 
 
 def test_a_book_as_json_keeps_the_exchange_s_decimals(bus: Bus, capsys: Capture) -> None:

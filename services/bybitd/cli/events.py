@@ -171,7 +171,7 @@ def _show_book(held: Book, options: argparse.Namespace) -> None:
     rows += [(price, size, "bid") for price, size in bids]
     width = max((len(price) for price, _, _ in rows), default=0)
     for price, size, side in rows:
-        print(display.paint(price.rjust(width), "red" if side == "ask" else "green"), size)
+        print(side, display.paint(price.rjust(width), "red" if side == "ask" else "green"), size)
 
 
 def _level(levels: Sequence[tuple[str, str]]) -> str:
