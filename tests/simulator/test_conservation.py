@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bybitd.simulator.exchange import Refusal
+from bybitd.simulator.positions import money
 
 ANN, BOB = 1, 2
 MARKETS = (("linear", "BTCUSDT"), ("inverse", "BTCUSD"), ("spot", "BTCUSDT"))
@@ -82,6 +83,30 @@ class Ledger:
                 if maker and any(not other[0] for other in sides):
                     assert (False, -sign, qty) in sides
 
+    def check_bound(self):
+        for uid in (ANN, BOB):
+            locked, margin = defaultdict(Decimal), defaultdict(Decimal)
+            for category, symbol in MARKETS:
+                for row in self.desk.get("order/realtime", uid, category=category, symbol=symbol)[
+                    "list"
+                ]:
+                    qty, price = Decimal(row["leavesQty"]), Decimal(row["price"])
+                    sign = 1 if row["side"] == "Buy" else -1
+                    if category == "spot":
+                        coin, needs = ("USDT", money(qty * price)) if sign > 0 else ("BTC", qty)
+                        locked[coin] += needs
+                        continue
+                    held = self.size[uid, category]
+                    if held * sign <= 0:
+                        qty = max(Decimal(0), qty - abs(held))
+                    if not row["reduceOnly"]:
+                        worth = qty / price if category == "inverse" else qty * price
+                        margin["BTC" if category == "inverse" else "USDT"] += money(worth / 10)
+            wallet = self.desk.get("account/wallet-balance", uid, accountType="UNIFIED")
+            for row in wallet["list"][0]["coin"]:
+                assert Decimal(row["locked"]) == locked[row["coin"]]
+                assert Decimal(row["totalOrderIM"]) == margin[row["coin"]]
+
     def check_orders(self):
         for uid in (ANN, BOB):
             for category, _ in MARKETS:
@@ -134,6 +159,7 @@ def test_money_positions_and_orders_are_the_sum_of_their_fills(new_desk, steps, 
         desk.run(desk.now + 1)
         ledger.read()
         ledger.check()
+        ledger.check_bound()
         for category, symbol in MARKETS:
             bid, ask = desk.touch(category, symbol)
             assert bid < ask

@@ -1,12 +1,13 @@
 """One account: what it owns, its positions and settings, its orders and their history."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
+from bybitd.simulator.bound import Bound
 from bybitd.simulator.instruments import Instrument
 from bybitd.simulator.orders import Order
 from bybitd.simulator.positions import Position
@@ -41,9 +42,12 @@ class Account:
         self.leverage: dict[tuple[str, str], Decimal] = {}
         self.hedged: set[str] = set()
         self.open_orders: dict[str, Order] = {}
+        self.open_count: Counter[str] = Counter()  # by category
+        self.bound = Bound()
         self.closed_orders: dict[str, Order] = {}
         self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
         self.last_row = 0
+        self._open_by_symbol: dict[tuple[str, str], dict[str, Order]] = {}
         self._links: dict[tuple[bool, str], str] = {}
 
     def next_row(self) -> int:
@@ -56,11 +60,20 @@ class Account:
         """Enter an order, new or loaded, among the open or the closed ones."""
         if order.link_id:
             self._links[order.category == "spot", order.link_id] = order.order_id
-        (self.open_orders if order.open else self.closed_orders)[order.order_id] = order
+        if not order.open:
+            self.closed_orders[order.order_id] = order
+            return
+        self.open_orders[order.order_id] = order
+        self._open_by_symbol.setdefault((order.category, order.symbol), {})[order.order_id] = order
+        self.open_count[order.category] += 1
+        self.bound.touch(order)
 
     def retire(self, order: Order) -> None:
         """Move an order that has ended to the history, which forgets its oldest."""
-        self.open_orders.pop(order.order_id, None)
+        if self.open_orders.pop(order.order_id, None) is not None:
+            del self._open_by_symbol[order.category, order.symbol][order.order_id]
+            self.open_count[order.category] -= 1
+            self.bound.release(order)
         self.closed_orders[order.order_id] = order
         if len(self.closed_orders) > CLOSED_KEPT:
             oldest = self.closed_orders.pop(next(iter(self.closed_orders)))
@@ -75,9 +88,10 @@ class Account:
         return self.order(order_id) if order_id else None
 
     def open_on(self, category: str, symbol: str) -> Iterator[Order]:
-        for order in tuple(self.open_orders.values()):
-            if order.category == category and order.symbol == symbol:
-                yield order
+        yield from tuple(self._open_by_symbol.get((category, symbol), {}).values())
+
+    def open_count_on(self, category: str, symbol: str) -> int:
+        return len(self._open_by_symbol.get((category, symbol), ()))
 
     # --- positions
     def position(self, it: Instrument, idx: int) -> Position:
@@ -86,7 +100,17 @@ class Account:
         return kept or Position(category=it.category, symbol=it.symbol, idx=idx)
 
     def keep(self, position: Position) -> None:
+        """Keep a position that is new or has another size, which orders may close now."""
         self.positions[position.category, position.symbol, position.idx] = position
+        self._touch_orders(position.category, position.symbol)
+
+    def set_leverage(self, it: Instrument, leverage: Decimal) -> None:
+        self.leverage[it.category, it.symbol] = leverage
+        self._touch_orders(it.category, it.symbol)
+
+    def _touch_orders(self, category: str, symbol: str) -> None:
+        for order in self._open_by_symbol.get((category, symbol), {}).values():
+            self.bound.touch(order)
 
     def leverage_of(self, it: Instrument) -> Decimal:
         if it.category == "option":

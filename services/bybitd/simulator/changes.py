@@ -59,6 +59,8 @@ class Changes:
         """Note an order; on contracts its position is told too, with every order action."""
         touched = self._of(account)
         touched.orders[order.order_id] = (order, it)
+        if order.order_id in account.open_orders:
+            account.bound.touch(order)
         if it.category == "spot":
             self.coin(account, it.quote if order.side > 0 else it.base)
         else:

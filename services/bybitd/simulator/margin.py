@@ -112,18 +112,28 @@ class Margin:
             worth += it.size.decimal(lots) * it.strike / 10
         return it.settle, money(worth / account.leverage_of(it))
 
+    def bound_by(self, account: Account, order: Order) -> Decimal:
+        """Give the amount that an open order binds at present."""
+        self._refresh(account)
+        return account.bound.by(order)
+
+    def _refresh(self, account: Account) -> None:
+        def needs(order: Order) -> tuple[str, Decimal]:
+            it = self._markets.instruments[order.category][order.symbol]
+            return self.order_needs(account, it, order)
+
+        account.bound.refresh(needs)
+
     def sheet(self, account: Account, now_ms: int) -> Sheet:
         """Draw up all figures of an account."""
         sheet = Sheet()
         for coin, amount in account.wallet.items():
             sheet.coins[coin].wallet = amount
-        for order in account.open_orders.values():
-            it = self._markets.instruments[order.category][order.symbol]
-            coin, amount = self.order_needs(account, it, order)
-            if it.category == "spot":
-                sheet.coins[coin].locked += amount
-            else:
-                sheet.coins[coin].order_margin += amount
+        self._refresh(account)
+        for coin, amount in account.bound.locked.items():
+            sheet.coins[coin].locked = amount
+        for coin, amount in account.bound.margin.items():
+            sheet.coins[coin].order_margin = amount
         for position in account.positions.values():
             if position.size:
                 self._add_position(sheet, account, position, now_ms)

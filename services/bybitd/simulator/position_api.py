@@ -45,7 +45,7 @@ class PositionApi:
             )
         if buy == account.leverage_of(it):
             raise Refusal(110043, "leverage not modified")
-        account.leverage[it.category, it.symbol] = buy
+        account.set_leverage(it, buy)
         self._changes.settings(account)
         for idx in (1, 2) if it.symbol in account.hedged else (0,):
             self._changes.position(account, it, idx)

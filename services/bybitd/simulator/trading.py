@@ -93,14 +93,14 @@ class Trading:
             raise Refusal(110072, "OrderLinkedID is duplicate")
         if not spot and (new.position_idx != 0) != (it.symbol in account.hedged):
             raise parameter_error("position idx not match position mode")
-        alike = [o for o in account.open_orders.values() if o.category == it.category]
-        if spot and len(alike) >= _MOST_OPEN:
+        alike = account.open_count[it.category]
+        if spot and alike >= _MOST_OPEN:
             raise Refusal(
                 170810, "Cannot exceed maximum of 500 conditional, TP/SL and active orders."
             )
-        if it.category == "option" and len(alike) >= _MOST_OPEN_OPTIONS:
+        if it.category == "option" and alike >= _MOST_OPEN_OPTIONS:
             raise Refusal(110020, "Not allowed to have more than 50 active orders.")
-        if sum(o.symbol == it.symbol for o in alike) >= _MOST_OPEN:
+        if account.open_count_on(it.category, it.symbol) >= _MOST_OPEN:
             raise Refusal(110020, "Not allowed to have more than 500 active orders.")
 
     def _allowed_tick(self, market: Market, side: int, tick: int | None, now_ms: int) -> int:
@@ -311,7 +311,7 @@ class Trading:
         if not order.reduce_only:
             self._check_value(it, lots, tick)
         before = (order.tick, order.lots)
-        _, bound = self._margin.order_needs(account, it, order)
+        bound = self._margin.bound_by(account, order)
         order.tick, order.lots = tick, lots
         try:
             self._check_funds(account, it, order, now_ms, bound)
