@@ -136,19 +136,32 @@ def test_public_envelopes_are_those_of_the_documentation(new_desk):
         "orderbook.50.BTCUSDT": "orderbook-delta",
         "publicTrade.BTCUSDT": "trade",
         "kline.5.BTCUSDT": "kline",
+        "orderbook.rpi.BTCUSDT": "orderbook-rpi",
+        "priceLimit.BTCUSDT": "order-price-limit",
+        "allLiquidation.BTCUSDT": "all-liquidation",
+        "insurance.USDT": "insurance-pool",
     }
     first = {topic: desk.open("linear", topic) for topic in names}
-    made = {topic: message for _, topic, message in desk.run(desk.now + 3_000)}
+    made = {topic: message for _, topic, message in desk.run(desk.now + 5_000)}
     snapshot = sample("ws-public/orderbook-snapshot.json")
     same_shape(first["orderbook.50.BTCUSDT"], snapshot)
     same_shape(first["orderbook.50.BTCUSDT"]["data"], snapshot["data"])
     for topic, name in names.items():
         theirs = sample(f"ws-public/{name}.json")
         same_shape(made[topic], theirs)
+        assert topic.startswith("kline") or list(made[topic]) == list(theirs)
         ours, theirs = made[topic]["data"], theirs["data"]
         if isinstance(theirs, list):
             ours, theirs = ours[0], theirs[0]
         same_shape(ours, theirs, more={"RPI"} & set(ours))
+
+
+def test_adl_alerts_are_those_of_the_documentation(desk):
+    theirs = sample("ws-public/adl-alert.json")
+    ours = desk.open("linear", "adlAlert.USDT")
+    same_shape(ours, theirs)
+    # The highest balance is not told any more, and the table says that it is an empty text.
+    same_shape(ours["data"][0], theirs["data"][1] | {"mb": ""})
 
 
 @pytest.mark.parametrize(
@@ -200,6 +213,8 @@ def test_ticker_records_are_those_of_the_documentation(desk, category, find, nam
         ("tickers", {"category": "option", "baseCoin": "BTC"}, "tickers-option", set()),
         ("tickers", {"category": "spot"}, "tickers-spot", set()),
         ("recent-trade", {"category": "spot", "symbol": "BTCUSDT"}, "recent-trade", set()),
+        ("insurance", {}, "insurance", set()),
+        ("adlAlert", {"symbol": "BTCUSDT"}, "adl-alert", set()),
         (
             "funding/history",
             {"category": "linear", "symbol": "BTCUSDT"},
@@ -232,6 +247,7 @@ def test_rows_of_market_data_are_those_of_the_documentation(new_desk, path, para
     [
         ("time", {}, "time"),
         ("orderbook", {"category": "spot", "symbol": "BTCUSDT"}, "orderbook"),
+        ("rpi_orderbook", {"symbol": "BTCUSDT", "limit": "1"}, "rpi-orderbook"),
         ("price-limit", {"symbol": "BTCUSDT"}, "order-price-limit"),
         ("kline", {"category": "inverse", "symbol": "BTCUSD", "interval": "60"}, "kline"),
         ("mark-price-kline", {"symbol": "BTCUSDT", "interval": "60"}, "mark-kline"),

@@ -1,29 +1,38 @@
-"""`orderbook.{depth}.{symbol}`: snapshots and deltas of one depth (Bybit V5, Orderbook)."""
+"""`orderbook.{depth}.{symbol}`, `orderbook.rpi.{symbol}` (Bybit V5, Orderbook; RPI Orderbook)."""
 
 from bybitd.simulator.channel import NEVER, Channel, Envelope
-from bybitd.simulator.depth import Levels, levels
+from bybitd.simulator.depth import DepthView, Levels, levels
 from bybitd.simulator.market import Market
 
 # Push period in ms by depth.
 PERIODS = {1: 10, 50: 20, 200: 100, 1000: 200}
 OPTION_PERIODS = {25: 20, 100: 100}
+RPI_PERIOD_MS = 100
 _REPEAT_MS = 3_000
 
 
 class BookTopic(Channel):
-    """One depth of one symbol.
+    """One view of one symbol's book, at most once per period.
 
-    Depth 1 is sent whole on each change, and again with the same `u` after 3 s of silence; other
-    depths as changes of their own window.
+    A `whole` one (depth 1) is sent whole on each change, and again with the same `u` after 3 s of
+    silence; others as changes of their own window.
     """
 
-    def __init__(self, category: str, topic: str, market: Market, depth: int) -> None:
+    def __init__(
+        self,
+        category: str,
+        topic: str,
+        market: Market,
+        view: DepthView,
+        *,
+        period_ms: int,
+        whole: bool = False,
+    ) -> None:
         super().__init__(category, topic, (market,))
         self._market = market
-        self._whole = depth == 1
-        periods = OPTION_PERIODS if category == "option" else PERIODS
-        self._period_ms = periods[depth]
-        self._view = market.view(depth)
+        self._whole = whole
+        self._period_ms = period_ms
+        self._view = view
         self.begun = False
         self._pushed_ms = 0
         self._lose_next = False
@@ -85,7 +94,7 @@ class BookTopic(Channel):
     def _envelope(self, kind: str, bids: Levels, asks: Levels, now_ms: int) -> Envelope:
         view = self._view
         # The order of `ts` and `type` differs on the wire, and hand-made parsers have tripped.
-        if self.category == "spot" or self._whole:
+        if self.category == "spot" or self._whole or self.topic.startswith("orderbook.rpi"):
             head: Envelope = {"topic": self.topic, "ts": now_ms, "type": kind}
         else:
             head = {"topic": self.topic, "type": kind, "ts": now_ms}

@@ -249,8 +249,8 @@ class Exchange:
         """
         self._topics.book(category, topic).lose_next()
 
-    def _rendered(self, it: Instrument, depth: int) -> bool:
-        return self._topics.rendered(it.category, f"orderbook.{depth}.{it.symbol}")
+    def _rendered(self, it: Instrument, kind: str) -> bool:
+        return self._topics.rendered(it.category, f"orderbook.{kind}.{it.symbol}")
 
 
 def _no_route(path: str) -> Refusal:

@@ -49,12 +49,16 @@ class FairValue:
         self._rates: dict[str, tuple[float, float]] = {}  # interval and rate last asked for
         self._waves: dict[str, tuple[tuple[float, float, float], ...]] = {}
 
+    def mean_price(self, coin: str) -> float:
+        """Give the USD price round which a coin moves."""
+        return self._usd.get(coin, 1.0)
+
     def index(self, coin: str, at_ms: float) -> float:
         """Give the USD price of a coin; stable coins are worth one dollar."""
         base = self._usd.get(coin, 1.0)
         if base == 1.0:
             return base
-        return base * (1.0 + self._swing(coin, at_ms))
+        return base * (1.0 + self.swing(coin, at_ms))
 
     def mark(self, it: Instrument, at_ms: float) -> float:
         """Give the mark price of an instrument (the last-price level round which it trades)."""
@@ -106,10 +110,11 @@ class FairValue:
         price = 1.0 if it.inverse else self.index(it.reference, at_ms)
         if it.category == "option":
             worth /= 400
-        swing = 1.0 + 10 * self._swing(f"{it.category}/{it.symbol}/oi", at_ms // 300_000 * 300_000)
+        swing = 1.0 + 10 * self.swing(f"{it.category}/{it.symbol}/oi", at_ms // 300_000 * 300_000)
         return max(1, int(worth * swing / price / float(it.step)))
 
-    def _swing(self, name: str, at_ms: float) -> float:
+    def swing(self, name: str, at_ms: float) -> float:
+        """Give the deviation, a small fraction, of a seeded quantity from its mean."""
         waves = self._waves.get(name)
         if waves is None:
             rng = random.Random(f"{self._seed}/{name}")

@@ -17,10 +17,12 @@ from bybitd.simulator.fair_value import FairValue
 from bybitd.simulator.ids import Identifiers
 from bybitd.simulator.instruments import Instrument
 from bybitd.simulator.participants import Participants
+from bybitd.simulator.rpi import GONE, RpiQuotes
 
 _TAPE_LENGTH = 1000
 _LEVELS = 230
 _OPTION_LEVELS = 40
+_RPI_LEVELS = 50
 # Mean distance of price levels, as a fraction of the price.
 _SPACING = 0.00001
 _ORDER_WORTH_USD = 12_000.0
@@ -70,8 +72,9 @@ class Market:
         self.direction = "ZeroPlusTick"
         self._ids = ids
         self._on_user_fill = on_user_fill
-        self._rng = random.Random(f"{seed}/{instrument.category}/{instrument.symbol}")
-        self._event_gap_ms = 1000.0 / rate_per_s if rate_per_s > 0 else float("inf")
+        self._name = f"{seed}/{instrument.category}/{instrument.symbol}"
+        self._rng = random.Random(self._name)
+        self.event_gap_ms = 1000.0 / rate_per_s if rate_per_s > 0 else float("inf")
         self._now_ms = start_ms
         self._next_event_ms = float("inf")
         self._quoted = False
@@ -85,6 +88,7 @@ class Market:
         typical = _ORDER_WORTH_USD / worth / float(instrument.step)
         self.typical_lots = max(1, int(typical))
         self.candles = Candles(self.fair_tick, self.typical_lots * 4, inverse=instrument.inverse)
+        self._rpi_view: DepthView | None = None
         self._participants = Participants(
             self.book,
             self._rng,
@@ -137,6 +141,17 @@ class Market:
             view = self.views[depth] = DepthView(self.book, depth, self._first_u)
         return view
 
+    def rpi_view(self) -> DepthView:
+        """Give the window of the book with its RPI quotes; it counts its own update ids."""
+        if self._rpi_view is None:
+            quotes = RpiQuotes(random.Random(self.salt("rpi")).getrandbits(32), self.typical_lots)
+            self._rpi_view = DepthView(self.book, _RPI_LEVELS, self._first_u, quotes.window, GONE)
+        return self._rpi_view
+
+    def salt(self, purpose: str) -> str:
+        """Give a seed of this market for something that is no part of its order flow."""
+        return f"{self._name}/{purpose}"
+
     # --- time
     def next_event_ms(self) -> float:
         return self._next_event_ms
@@ -145,7 +160,7 @@ class Market:
         """Let the participants act up to `now_ms`; a time that has been is left alone."""
         if now_ms < self._now_ms:
             return
-        longest = max(_REPLAY_MS, self._event_gap_ms * _REPLAY_EVENTS)
+        longest = max(_REPLAY_MS, self.event_gap_ms * _REPLAY_EVENTS)
         if not self._quoted or now_ms - self._now_ms > longest:
             self._quoted = True
             self._now_ms = self.changed_ms = now_ms
@@ -163,7 +178,7 @@ class Market:
         self.candles.watch(self._now_ms)
 
     def _wait(self) -> float:
-        gap = self._event_gap_ms
+        gap = self.event_gap_ms
         return gap if gap == float("inf") else self._rng.expovariate(1.0) * gap
 
     # --- matching

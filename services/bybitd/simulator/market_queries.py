@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from bybitd.simulator.book_queries import BookQueries
 from bybitd.simulator.candles import INTERVALS, candle_end, candle_start
 from bybitd.simulator.fair_value import FUNDING_INTERVAL_MS
 from bybitd.simulator.instruments import Instrument, plain
@@ -16,7 +17,8 @@ from bybitd.simulator.parameters import (
     page_of,
     time_of,
 )
-from bybitd.simulator.price_band import price_band
+from bybitd.simulator.pool_queries import PoolQueries
+from bybitd.simulator.price_limit_topic import limit_texts
 from bybitd.simulator.refusal import parameter_error
 from bybitd.simulator.tickers import TickerSource
 from bybitd.simulator.trade_topic import option_trade_fields
@@ -34,16 +36,14 @@ _SAMPLES = 4
 
 
 class MarketQueries:
-    """Answers the public GETs. `rendered` tells whether a depth is being pushed to subscribers."""
+    """Answers the public GETs; `rendered` is for books."""
 
-    def __init__(self, markets: Markets, rendered: Callable[[Instrument, int], bool]) -> None:
+    def __init__(self, markets: Markets, rendered: Callable[[Instrument, str], bool]) -> None:
         self._markets = markets
-        self._rendered = rendered
         self._tickers: dict[Market, TickerSource] = {}
         self.routes: dict[str, Callable[[Params, int], dict[str, Any]]] = {
             "/v5/market/time": self._time,
             "/v5/market/instruments-info": self._instruments,
-            "/v5/market/orderbook": self._orderbook,
             "/v5/market/tickers": self._ticker_list,
             "/v5/market/kline": self._kline,
             "/v5/market/mark-price-kline": self._mark_kline,
@@ -52,6 +52,8 @@ class MarketQueries:
             "/v5/market/price-limit": self._price_limit,
             "/v5/market/open-interest": self._open_interest,
             "/v5/market/funding/history": self._funding,
+            **BookQueries(markets, rendered).routes,
+            **PoolQueries(markets).routes,
         }
 
     def _market(self, params: Params) -> Market:
@@ -81,29 +83,6 @@ class MarketQueries:
         cursor = cursor_to(after + limit) if len(rows) > after + limit else ""
         page = [it.row() for it in rows[after : after + limit]]
         return result | {"list": page, "nextPageCursor": cursor}
-
-    def _orderbook(self, params: Params, now_ms: int) -> dict[str, Any]:
-        market = self._market(params)
-        it = market.instrument
-        option = it.category == "option"
-        default = 25 if it.category in ("linear", "inverse") else 1
-        limit, _ = page_of(params, default, 25 if option else 1000)
-        depth = 100 if option else 1000
-        market.advance(now_ms)
-        view = market.view(depth)
-        # While subscribers hold this depth, REST shows the state of the update id they hold.
-        if not self._rendered(it, depth):
-            view.refresh(market.seq, market.changed_ms)
-        bids, asks = view.snapshot(it.price, it.size, limit)
-        return {
-            "s": it.symbol,
-            "b": bids,
-            "a": asks,
-            "ts": now_ms,
-            "u": view.u,
-            "seq": view.seq,
-            "cts": view.changed_ms,
-        }
 
     def _ticker_list(self, params: Params, now_ms: int) -> dict[str, Any]:
         category = category_of(params)
@@ -212,13 +191,7 @@ class MarketQueries:
 
     def _price_limit(self, params: Params, now_ms: int) -> dict[str, Any]:
         it = instrument_of(self._markets, {"category": "linear", **params})
-        band = price_band(self._markets.of(it), now_ms)
-        return {
-            "symbol": it.symbol,
-            "buyLmt": it.price.text(band.highest_buy),
-            "sellLmt": it.price.text(band.lowest_sell),
-            "ts": str(now_ms),
-        }
+        return limit_texts(self._markets.of(it), now_ms) | {"ts": str(now_ms)}
 
     def _open_interest(self, params: Params, now_ms: int) -> dict[str, Any]:
         it = instrument_of(self._markets, params)

@@ -7,6 +7,7 @@ from bybitd.simulator.fair_value import FairValue
 from bybitd.simulator.ids import Identifiers
 from bybitd.simulator.instruments import Instrument
 from bybitd.simulator.market import Market, Trade
+from bybitd.simulator.pools import make_pools
 
 # Options trade rarely, and one topic (publicTrade of a base coin) keeps dozens of them awake.
 _OPTION_RATE = 0.1
@@ -30,6 +31,7 @@ class Markets:
         self.instruments: dict[str, dict[str, Instrument]] = {}
         for it in instruments:
             self.instruments.setdefault(it.category, {})[it.symbol] = it
+        self.pools = make_pools(it for it in instruments if it.category in ("linear", "inverse"))
         self._made: dict[tuple[str, str], Market] = {}
         self._ids = ids
         self._seed = seed

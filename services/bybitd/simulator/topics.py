@@ -5,11 +5,15 @@ A new kind of topic is one more row here and one more Channel.
 
 from collections.abc import Callable
 
-from bybitd.simulator.book_topic import OPTION_PERIODS, PERIODS, BookTopic
+from bybitd.simulator.book_topic import OPTION_PERIODS, PERIODS, RPI_PERIOD_MS, BookTopic
 from bybitd.simulator.candles import INTERVALS
 from bybitd.simulator.channel import Channel
 from bybitd.simulator.kline_topic import KlineTopic
+from bybitd.simulator.liquidation_topic import LiquidationTopic
 from bybitd.simulator.markets import Markets
+from bybitd.simulator.pool_topics import AdlTopic, InsuranceTopic
+from bybitd.simulator.pools import GROUPS
+from bybitd.simulator.price_limit_topic import PriceLimitTopic
 from bybitd.simulator.refusal import UnknownTopic
 from bybitd.simulator.ticker_topic import TickerTopic
 from bybitd.simulator.trade_topic import TradeTopic
@@ -29,11 +33,16 @@ def make_channel(category: str, topic: str, markets: Markets) -> Channel:
 
 
 def _book(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
-    depths = OPTION_PERIODS if category == "option" else PERIODS
+    periods = OPTION_PERIODS if category == "option" else PERIODS
     match rest:
-        case [depth, symbol] if depth in map(str, depths):
-            market = markets.find(category, symbol)
-            return BookTopic(category, topic, market, int(depth)) if market else None
+        case [kind, symbol] if market := markets.find(category, symbol):
+            if kind == "rpi" and category != "option":
+                view, period_ms = market.rpi_view(), RPI_PERIOD_MS
+            elif kind in map(str, periods):
+                view, period_ms = market.view(int(kind)), periods[int(kind)]
+            else:
+                return None
+            return BookTopic(category, topic, market, view, period_ms=period_ms, whole=kind == "1")
     return None
 
 
@@ -63,9 +72,39 @@ def _kline(category: str, topic: str, rest: list[str], markets: Markets) -> Chan
     return None
 
 
+def _price_limit(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
+    match rest:
+        case [symbol] if category != "option":
+            market = markets.find(category, symbol)
+            return PriceLimitTopic(category, topic, market) if market else None
+    return None
+
+
+def _liquidations(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
+    match rest:
+        case [symbol] if category in ("linear", "inverse"):
+            market = markets.find(category, symbol)
+            return LiquidationTopic(category, topic, market) if market else None
+    return None
+
+
+def _pools(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
+    match rest:
+        case [group] if group in GROUPS.get(category, ()):
+            clock = markets.of(next(iter(markets.instruments[category].values())))
+            pools = tuple(pool for pool in markets.pools if pool.group == group)
+            made = InsuranceTopic if topic.startswith("insurance") else AdlTopic
+            return made(category, topic, clock, pools)
+    return None
+
+
 _MAKERS: dict[str, _Maker] = {
     "orderbook": _book,
     "publicTrade": _trades,
     "tickers": _ticker,
     "kline": _kline,
+    "priceLimit": _price_limit,
+    "allLiquidation": _liquidations,
+    "insurance": _pools,
+    "adlAlert": _pools,
 }

@@ -119,12 +119,42 @@ def test_every_kind_of_public_topic_is_delivered(host, category):
         stream.trade_stream(symbol, inbox)
         stream.ticker_stream(symbol, inbox)
         stream.kline_stream(1, symbol, inbox)
+        stream.price_limit_stream(symbol, inbox)
         latest = inbox.wait_for(
             [f"orderbook.{depth}.{symbol}" for depth in (1, 50, 200, 1000)]
-            + [f"{kind}.{symbol}" for kind in ("publicTrade", "tickers", "kline.1")]
+            + [f"{kind}.{symbol}" for kind in ("publicTrade", "tickers", "kline.1", "priceLimit")]
         )
     assert latest[f"orderbook.50.{symbol}"]["data"]["b"]
     assert latest[f"tickers.{symbol}"]["data"]["symbol"] == symbol
+
+
+@pytest.mark.parametrize("category", SYMBOLS)
+def test_rpi_books_are_delivered(host, category):
+    inbox, topic = Inbox(), f"orderbook.rpi.{SYMBOLS[category]}"
+    with ending(WebSocket(category, **STREAM)) as stream:
+        stream.rpi_orderbook_stream(SYMBOLS[category], inbox)
+        assert len(inbox.wait_for([topic])[topic]["data"]["b"]) == 50
+
+
+@pytest.mark.parametrize(("category", "group"), [("linear", "USDT"), ("inverse", "inverse")])
+def test_pools_alerts_and_liquidations_are_delivered(host, category, group):
+    inbox, symbol = Inbox(), SYMBOLS[category]
+    topics = [f"insurance.{group}", f"adlAlert.{group}", f"allLiquidation.{symbol}"]
+    with ending(WebSocket(category, **STREAM)) as stream:
+        stream.insurance_pool_stream(group, inbox)
+        stream.subscribe("adlAlert.{symbol}", inbox, group)  # the SDK has no method of its own
+        stream.all_liquidation_stream(symbol, inbox)
+        latest = inbox.wait_for(topics)
+    assert latest[topics[2]]["data"][0]["s"] == symbol
+
+
+def test_the_rest_twins_of_these_topics_answer(http):
+    where = {"category": "linear", "symbol": "BTCUSDT"}
+    limit = http.get_price_limit(**where)["result"]
+    assert float(limit["sellLmt"]) < float(limit["buyLmt"])
+    assert len(http.get_rpi_orderbook(**where, limit=5)["result"]["a"][0]) == 3
+    assert http.get_insurance(coin="USDT")["result"]["list"]
+    assert http.get_adl_alert(symbol="BTCUSDT")["result"]["list"][0]["coin"] == "USDT"
 
 
 def test_every_kind_of_option_topic_is_delivered(host, http):
