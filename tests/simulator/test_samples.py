@@ -137,6 +137,7 @@ def test_public_envelopes_are_those_of_the_documentation(new_desk):
         "publicTrade.BTCUSDT": "trade",
         "kline.5.BTCUSDT": "kline",
         "orderbook.rpi.BTCUSDT": "orderbook-rpi",
+        "orderbook.full.BTCUSDT": "full-ob",
         "priceLimit.BTCUSDT": "order-price-limit",
         "allLiquidation.BTCUSDT": "all-liquidation",
         "insurance.USDT": "insurance-pool",
@@ -149,7 +150,7 @@ def test_public_envelopes_are_those_of_the_documentation(new_desk):
     for topic, name in names.items():
         theirs = sample(f"ws-public/{name}.json")
         same_shape(made[topic], theirs)
-        assert topic.startswith("kline") or list(made[topic]) == list(theirs)
+        assert topic.startswith(("kline", "orderbook.full")) or list(made[topic]) == list(theirs)
         ours, theirs = made[topic]["data"], theirs["data"]
         if isinstance(theirs, list):
             ours, theirs = ours[0], theirs[0]
@@ -247,6 +248,7 @@ def test_rows_of_market_data_are_those_of_the_documentation(new_desk, path, para
     [
         ("time", {}, "time"),
         ("orderbook", {"category": "spot", "symbol": "BTCUSDT"}, "orderbook"),
+        ("full_orderbook", {"category": "spot", "symbol": "BTCUSDT"}, "full-ob"),
         ("rpi_orderbook", {"symbol": "BTCUSDT", "limit": "1"}, "rpi-orderbook"),
         ("price-limit", {"symbol": "BTCUSDT"}, "order-price-limit"),
         ("kline", {"category": "inverse", "symbol": "BTCUSD", "interval": "60"}, "kline"),

@@ -1,13 +1,15 @@
-"""The order books over REST: `/v5/market/orderbook` and `/v5/market/rpi_orderbook`.
+"""The order books over REST: `/v5/market/orderbook`, `rpi_orderbook` and `full_orderbook`.
 
 While subscribers hold the depth that an answer is cut from, it shows the state of the update id
-that they hold (Bybit V5, Get Orderbook; Get RPI Orderbook).
+that they hold (Bybit V5, Get Orderbook; Get RPI Orderbook; Get Full
+Orderbook).
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from bybitd.simulator.depth import DepthView
+from bybitd.simulator.full_book_topic import LEVELS
 from bybitd.simulator.instruments import Instrument
 from bybitd.simulator.market import Market
 from bybitd.simulator.markets import Markets
@@ -27,6 +29,7 @@ class BookQueries:
         self.routes: dict[str, Callable[[Params, int], dict[str, Any]]] = {
             "/v5/market/orderbook": self._orderbook,
             "/v5/market/rpi_orderbook": self._rpi_orderbook,
+            "/v5/market/full_orderbook": self._full_orderbook,
         }
 
     def _orderbook(self, params: Params, now_ms: int) -> dict[str, Any]:
@@ -45,6 +48,13 @@ class BookQueries:
             raise parameter_error("params error: limit or category invalid")
         market = self._markets.of(it)
         return self._book(market, "rpi", market.rpi_view(), int(limit), now_ms)
+
+    def _full_orderbook(self, params: Params, now_ms: int) -> dict[str, Any]:
+        it = instrument_of(self._markets, params)
+        if it.category == "option":
+            raise parameter_error("params error: category invalid")
+        market = self._markets.of(it)
+        return self._book(market, "full", market.view(LEVELS), LEVELS, now_ms)
 
     def _book(
         self, market: Market, kind: str, view: DepthView, limit: int, now_ms: int

@@ -37,7 +37,7 @@ class BookTopic(Channel):
         self._pushed_ms = 0
         self._lose_next = False
 
-    def initial(self, now_ms: int) -> Envelope:
+    def initial(self, now_ms: int) -> Envelope | None:
         self._begin(now_ms)
         return self._snapshot(now_ms)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from bybitd.simulator.book_topic import OPTION_PERIODS, PERIODS, RPI_PERIOD_MS, BookTopic
 from bybitd.simulator.candles import INTERVALS
 from bybitd.simulator.channel import Channel
+from bybitd.simulator.full_book_topic import FullBookTopic
 from bybitd.simulator.kline_topic import KlineTopic
 from bybitd.simulator.liquidation_topic import LiquidationTopic
 from bybitd.simulator.markets import Markets
@@ -36,6 +37,8 @@ def _book(category: str, topic: str, rest: list[str], markets: Markets) -> Chann
     periods = OPTION_PERIODS if category == "option" else PERIODS
     match rest:
         case [kind, symbol] if market := markets.find(category, symbol):
+            if kind == "full" and category != "option":
+                return FullBookTopic(category, topic, market)
             if kind == "rpi" and category != "option":
                 view, period_ms = market.rpi_view(), RPI_PERIOD_MS
             elif kind in map(str, periods):
