@@ -100,6 +100,44 @@ EVENTS: list[tuple[str, str, Message]] = [
         | _ours(65536),
     ),
     (
+        "best bid and ask, derived",
+        "linear.bbo.BTCUSDT.",
+        {
+            "topic": "bbo.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "cts": _MS - 3,
+            "data": {
+                "symbol": "BTCUSDT",
+                "bid1Price": "64999.90",
+                "bid1Size": "1.1",
+                "ask1Price": "65000.00",
+                "ask1Size": "0.310",
+                "u": 7002,
+                "seq": 9400007002,
+            },
+        }
+        | _ours(5),
+    ),
+    (
+        "full ticker, derived",
+        "linear.ticker.BTCUSDT.",
+        {
+            "topic": "ticker.BTCUSDT",
+            "type": "snapshot",
+            "data": {
+                "symbol": "BTCUSDT",
+                "lastPrice": "65000.00",
+                "markPrice": "64999.95",
+                "bid1Price": "64999.90",
+                "preQty": "",
+            },
+            "ts": _MS,
+            "cs": 9400007004,
+        }
+        | _ours(9),
+    ),
+    (
         "private order",
         "private.main.order.",
         {

@@ -114,7 +114,7 @@ class FakeCarrier:
 
     def connect(self, now_ms=0):
         self.live = True
-        self.session = Session("linear", self.desired, now_ms)
+        self.session = Session(self.feed.category, self.desired, now_ms)
         for name in self.desired:
             self.feed.channels[name].asked(now_ms)
         self.requests()
@@ -134,14 +134,14 @@ class FakeCarrier:
 
 
 class Desk:
-    """A whole feed of linear, wired to lists."""
+    """A whole feed, wired to lists."""
 
-    def __init__(self, always=(), linger_ms=30_000, most=1000):
+    def __init__(self, always=(), linger_ms=30_000, most=1000, category="linear"):
         self.outlet = FakeOutlet()
         self.again, self.rejected = [], []
         self.counters = {}
         self.feed = Feed(
-            "linear",
+            category,
             self.outlet,
             always=always,
             linger_ms=linger_ms,

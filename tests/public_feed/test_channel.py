@@ -1,4 +1,5 @@
-from bybitd.public_feed.channel import ANSWER_MS, NEVER, Channel, Health
+from bybitd.public_feed.channel import ANSWER_MS, NEVER, Channel
+from bybitd.public_feed.published import Health
 from bybitd.venue.topics import check
 from tests.public_feed.messages import BOOK, BOOK_FEED, BOOK_TOPIC, SECOND, snapshot
 

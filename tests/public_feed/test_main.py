@@ -202,6 +202,20 @@ def test_every_kind_of_topic_of_a_category_flows_with_its_neighbours(simulator, 
     assert feed.status()["topics"]["live"] == len(topics)
 
 
+def test_derived_topics_flow_from_a_source_that_nobody_else_wants(simulator, feed):
+    bbo, ticker = "linear.bbo.BTCUSDT.", "linear.ticker.BTCUSDT."
+    listener = feed.listen(bbo, ticker)
+    best = listener.wait_for(bbo, lambda body: body["seq"] == 2)
+    full = listener.wait_for(ticker, lambda body: body["seq"] == 2)
+    assert upstream_topics(simulator) == {"orderbook.1.BTCUSDT", "tickers.BTCUSDT"}
+    assert best["data"]["bid1Price"]
+    assert full["data"]["markPrice"]
+    kept = feed.ask("market.snapshot", category="linear", topic="ticker.BTCUSDT")
+    body = kept.unwrap("market.snapshot")["body"]
+    assert body["seq"] >= 2
+    assert body["data"].keys() >= full["data"].keys()
+
+
 def test_a_prefix_sees_what_flows_and_drives_nothing(simulator, feed):
     whole = feed.listen("linear.tickers.")
     feed.listen("")

@@ -1,6 +1,6 @@
 import pytest
 
-from bybitd.public_feed.channel import Health
+from bybitd.public_feed.published import Health
 from tests.public_feed.messages import (
     BOOK,
     BOOK_FEED,

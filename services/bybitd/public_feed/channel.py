@@ -6,10 +6,10 @@ Pure. `ipc/PROTOCOL.md`, "Feed state".
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Any, Final
 
-from bybitbus import topics as bus_topics
+from bybitd.public_feed.derived.view import View
+from bybitd.public_feed.published import Published
 from bybitd.venue.state import state_for
 from bybitd.venue.topics import Kind, Topic
 
@@ -22,21 +22,12 @@ NEVER: Final = sys.maxsize
 _BEGINS_WITH_SNAPSHOT: Final = frozenset({Kind.BOOK, Kind.RPI_BOOK, Kind.TICKERS})
 
 
-class Health(StrEnum):
-    """Whether a topic can be trusted. PENDING (asked for, nothing came yet) is not published."""
+class Channel(Published):
+    """One topic of the exchange. Times in ms are monotonic, those in ns are Unix time.
 
-    PENDING = "pending"
-    LIVE = "live"
-    STALE = "stale"
-    RESYNCING = "resyncing"
-
-
-class Channel:
-    """One topic. Times in ms are monotonic, those in ns are Unix time.
-
-    `name` is the exchange's topic, `topic` ours. `apply` is that of its state; `fresh_ms` is when
-    the last message that could be published came, `rx_ns` its stamp. `retry_ms` is when the
-    exchange is to be asked again if the topic is not live by then.
+    `apply` is that of its state; `fresh_ms` is when the last message that could be published came,
+    `rx_ns` its stamp. `retry_ms` is when the exchange is to be asked again if the topic is not live
+    by then. `views` are the derived topics that follow it.
     """
 
     __slots__ = (
@@ -46,35 +37,22 @@ class Channel:
         "_snapshot_first",
         "_wait_ms",
         "apply",
-        "feed_topic",
         "fresh_ms",
-        "has_state",
-        "health",
         "kind",
-        "name",
-        "reason",
         "retry_ms",
-        "rx_ns",
         "silence_ms",
-        "since_ns",
         "state",
-        "topic",
+        "views",
     )
 
     def __init__(self, topic: Topic, now_ns: int) -> None:
-        self.name = topic.name
+        super().__init__(topic.stream, topic.name, topic.behaviour.has_state, now_ns)
         self.kind = topic.kind
-        self.topic = bus_topics.join(topic.stream, topic.name)
-        self.feed_topic = bus_topics.join("gateway", f"feed.{topic.stream}.{topic.name}")
-        self.has_state = topic.behaviour.has_state
         self.state = state_for(topic)
         self.apply = self.state.apply
         self.silence_ms = topic.behaviour.silence_ms or NEVER
-        self.health = Health.PENDING
-        self.reason = ""
-        self.since_ns = now_ns
+        self.views: tuple[View, ...] = ()
         self.fresh_ms = 0
-        self.rx_ns = 0
         self.retry_ms = NEVER
         self._snapshot_first = topic.kind in _BEGINS_WITH_SNAPSHOT
         self._asked_ms = 0
@@ -82,23 +60,9 @@ class Channel:
         self._pause_ms = 0
         self._wait_ms = ANSWER_MS
 
-    def turn(self, health: Health, reason: str, now_ns: int) -> bool:
-        """Note how the topic is; return whether that is news."""
-        if health is self.health and reason == self.reason:
-            return False
-        if health is not self.health:
-            self.since_ns = now_ns
-        self.health, self.reason = health, reason
-        return True
-
-    def feed_state(self) -> dict[str, Any]:
-        """Return the body of the topic's `gateway.feed.` event."""
-        return {
-            "topic": self.topic,
-            "state": str(self.health),
-            "reason": self.reason,
-            "since_ns": self.since_ns,
-        }
+    def message(self) -> dict[str, Any] | None:
+        """Return the state as one message, None while there is none."""
+        return self.state.message()
 
     def asked(self, now_ms: int) -> None:
         """Note that the exchange was asked for the topic; each wait for an answer is longer."""

@@ -7,14 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
+from bybitbus import topics as bus_topics
 from bybitbus.topics import Topic as BusTopic
-from bybitd.public_feed.channel import Channel, Health
+from bybitd.public_feed.channel import Channel
 from bybitd.public_feed.demand import Demand
-from bybitd.public_feed.offered import is_prefix, offered
+from bybitd.public_feed.derived.catalogue import DerivedTopic
+from bybitd.public_feed.derived.view import View
+from bybitd.public_feed.offered import carried, is_prefix, offered
 from bybitd.public_feed.pipeline import Pipeline
+from bybitd.public_feed.published import Health, Published
 from bybitd.venue.errors import TopicError
+from bybitd.venue.topics import Topic
 
 _REFUSED_RETRY_MS: Final = 60_000  # a symbol may be listed meanwhile
+_UNWANTED: Final = "dropped: nobody subscribes to it any more"
 _FEED_PREFIX: Final = "gateway.feed."
 log = logging.getLogger(__name__)
 
@@ -89,23 +95,24 @@ class Feed:
     ) -> None:
         self.category = category
         self.channels: dict[str, Channel] = {}
+        self.views: dict[str, View] = {}
         self.pipeline = Pipeline(self.channels, outlet.publish, self._announce, counters)
         self.carriers: list[Carrier] = []
-        self._always = tuple(always)
-        self._demand = Demand(self._always, linger_ms)
+        self._always = tuple(offered(category, name) for name in always)
+        self._demand = Demand((name for topic in self._always for name in _names(topic)), linger_ms)
         self._outlet = outlet
         self._new_carrier = new_carrier
         self._again = again
         self._reject = reject
         self._carried_by: dict[str, Carrier] = {}
-        self._by_topic: dict[str, Channel] = {}  # of ours, `gateway.feed.` ones too
+        self._by_topic: dict[str, Published] = {}  # of ours, `gateway.feed.` ones too
         self._refused: dict[str, int] = {}  # name -> when to try it again
 
     def start(self, now_ns: int) -> None:
         """Connect, and open what the configuration wants always on."""
         self._add_carrier()
-        for name in self._always:
-            self._open(name, now_ns)
+        for topic in self._always:
+            self._want(topic, now_ns)
 
     def close(self) -> None:
         """End every connection."""
@@ -117,35 +124,40 @@ class Feed:
     def joined(self, topic: BusTopic, as_written: str, now_ns: int) -> None:
         """Take a subscription: open its topic, or answer with the state that is held."""
         if as_written.startswith(_FEED_PREFIX):
-            for channel in self.channels.values():
-                if channel.feed_topic.startswith(as_written):
-                    self._again(channel.feed_topic)
+            for each in (*self.channels.values(), *self.views.values()):
+                if each.feed_topic.startswith(as_written):
+                    self._again(each.feed_topic)
             return
-        name = self._checked(topic, as_written)
-        if name is None:
+        wanted = self._checked(topic, as_written)
+        if wanted is None:
             return
-        self._demand.joined(name, as_written)
-        if name in self.channels:
-            self._again(self.channels[name].topic)
-        else:
-            self._refused.pop(name, None)
-            self._open(name, now_ns)
+        # A derived topic wants its source too, and for as long.
+        for name in _names(wanted):
+            self._demand.joined(name, as_written)
+        if not self._want(wanted, now_ns):
+            self._again(bus_topics.join(self.category, wanted.name))
 
     def left(self, topic: BusTopic, as_written: str, now_ms: int) -> None:
         """Take note that the last subscriber has gone."""
         if topic.stream == self.category:
-            self._demand.left(topic.name, as_written, now_ms)
+            view = self.views.get(topic.name)
+            for name in (topic.name,) if view is None else (topic.name, view.source):
+                self._demand.left(name, as_written, now_ms)
 
     def resend(self, topic: str) -> None:
         """Send again what is known of a topic of ours, if it can be trusted."""
-        channel = self._by_topic.get(topic)
-        if channel is None:
+        held = self._by_topic.get(topic)
+        if held is None:
             return
-        if topic == channel.feed_topic:
-            if channel.health is not Health.PENDING:
-                self._outlet.resend(topic, channel.feed_state())
-        elif channel.health is Health.LIVE and (body := channel.state.message()) is not None:
-            self._outlet.resend(topic, body, channel.rx_ns)
+        if topic == held.feed_topic:
+            if held.health is not Health.PENDING:
+                self._outlet.resend(topic, held.feed_state())
+        elif held.health is Health.LIVE and (body := held.message()) is not None:
+            self._outlet.resend(topic, body, held.rx_ns)
+
+    def find(self, topic: str) -> Published | None:
+        """Return what is held of a topic of the bus, None where nobody wants it."""
+        return self._by_topic.get(topic)
 
     # What time and the exchange do
 
@@ -155,8 +167,10 @@ class Feed:
             carrier.beat(now_ms)
         for name in self._demand.expired(now_ms):
             self._refused.pop(name, None)
-            if name in self.channels:
-                self._drop(name, "dropped: nobody subscribes to it any more", now_ns)
+            if name in self.views:
+                self._hide(name, _UNWANTED, now_ns)
+            elif name in self.channels:
+                self._drop(name, _UNWANTED, now_ns)
         for name in self.pipeline.overdue(now_ms, now_ns):
             self._carried_by[name].ask_again(name, now_ms)
         for name in [name for name, at_ms in self._refused.items() if at_ms <= now_ms]:
@@ -169,6 +183,9 @@ class Feed:
         channel = self.channels[name]
         hint = "check the symbol (market.instruments lists them)"
         self._reject(channel.topic, f"the exchange refuses it: {reason}", hint)
+        for view in channel.views:
+            problem = f"the exchange refuses {channel.name}, which it is made of: {reason}"
+            self._reject(view.topic, problem, hint)
         self._drop(name, f"the exchange refuses it: {reason}", now_ns)
         self._refused[name] = now_ms + _REFUSED_RETRY_MS
 
@@ -177,31 +194,55 @@ class Feed:
         states = Counter(str(channel.health) for channel in self.channels.values())
         return {
             "connections": [carrier.describe() for carrier in self.carriers],
+            "derived": len(self.views),
             "topics": {**dict.fromkeys(map(str, Health), 0), **states},
             "refused": len(self._refused),
             "quarantine": self.pipeline.quarantine.last(5),
         }
 
-    def _checked(self, topic: BusTopic, as_written: str) -> str | None:
+    def _checked(self, topic: BusTopic, as_written: str) -> Topic | DerivedTopic | None:
         if topic.stream != self.category:
             return None  # the bus shows every subscription to every program
         try:
-            return offered(self.category, topic.name).name
+            return offered(self.category, topic.name)
         except TopicError as error:
             if not is_prefix(self.category, topic.name):
                 self._reject(as_written, error.problem, error.hint)
             return None
 
+    def _want(self, topic: Topic | DerivedTopic, now_ns: int) -> bool:
+        """Open a topic, and what it is made of; return whether it was not open before."""
+        source = _names(topic)[-1]
+        new = source not in self.channels
+        if new:
+            self._refused.pop(source, None)
+            self._open(source, now_ns)
+        if isinstance(topic, DerivedTopic):
+            new = topic.name not in self.views
+            if new:
+                self.views[topic.name] = view = View(topic, now_ns)
+                self._by_topic[view.topic] = self._by_topic[view.feed_topic] = view
+                self.pipeline.show(view, self.channels[source], now_ns)
+        return new
+
+    def _hide(self, name: str, reason: str, now_ns: int) -> None:
+        view = self.views.pop(name)
+        del self._by_topic[view.topic], self._by_topic[view.feed_topic]
+        self.pipeline.hide(view, self.channels.get(view.source), reason, now_ns)
+
     def _open(self, name: str, now_ns: int) -> None:
-        channel = Channel(offered(self.category, name), now_ns)
+        channel = Channel(carried(self.category, name), now_ns)
         self.channels[name] = channel
         self._by_topic[channel.topic] = self._by_topic[channel.feed_topic] = channel
+        for view in self.views.values():
+            if view.source == name:  # it was refused by the exchange, and is tried again
+                self.pipeline.show(view, channel, now_ns)
         carrier = next((each for each in self.carriers if each.has_room(name)), None)
         carrier = carrier or self._add_carrier()
         self._carried_by[name] = carrier
         carrier.add(name)
-        if not carrier.live and channel.turn(Health.STALE, carrier.reason, now_ns):
-            self._announce(channel)
+        if not carrier.live:
+            self.pipeline.lost((name,), carrier.reason, now_ns)
 
     def _drop(self, name: str, reason: str, now_ns: int) -> None:
         channel = self.channels[name]
@@ -219,8 +260,15 @@ class Feed:
         carrier.start()
         return carrier
 
-    def _announce(self, channel: Channel) -> None:
-        broken = channel.health is Health.RESYNCING
+    def _announce(self, held: Published) -> None:
+        broken = held.health is Health.RESYNCING
         level = logging.WARNING if broken else logging.DEBUG
-        log.log(level, "= %s %s: %s", channel.topic, channel.health, channel.reason)
-        self._outlet.publish(channel.feed_topic, channel.feed_state())
+        log.log(level, "= %s %s: %s", held.topic, held.health, held.reason)
+        self._outlet.publish(held.feed_topic, held.feed_state())
+
+
+def _names(topic: Topic | DerivedTopic) -> tuple[str, ...]:
+    """Return the names that are to be held for a topic; the last is what the exchange is asked."""
+    if isinstance(topic, DerivedTopic):
+        return topic.name, topic.source
+    return (topic.name,)

@@ -1,4 +1,5 @@
-"""Which topics a feed serves: the catalogue of the exchange, less what can not be proved yet. Pure.
+"""Which topics a feed serves: the catalogue of the exchange, less what can not be proved yet, and
+the derived ones. Pure.
 
 `linear.orderbook.50.` shows what flows and drives nothing; `linear.orderbook.51.` is a mistake.
 """
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from bybitd.public_feed.derived.catalogue import DerivedTopic, derived
 from bybitd.venue.errors import TopicError
 from bybitd.venue.topics import Kind, Topic, check
 
@@ -14,11 +16,22 @@ from bybitd.venue.topics import Kind, Topic, check
 _TAILS: Final = ("X", "X-X", "1.X", "25.X", "25.X-X", "USDT", "inverse")
 
 
-def offered(stream: str, name: str) -> Topic:
+def offered(stream: str, name: str) -> Topic | DerivedTopic:
     """Return the topic of this name.
 
     Raises:
         TopicError: it can not exist there, or is not served; says why and what would be right.
+    """
+    if (computed := derived(stream, name)) is not None:
+        return computed
+    return carried(stream, name)
+
+
+def carried(stream: str, name: str) -> Topic:
+    """Return the topic of the exchange of this name.
+
+    Raises:
+        TopicError: as `offered`.
     """
     topic = check(stream, name)
     if topic.kind is Kind.FULL_BOOK:
@@ -34,7 +47,7 @@ def is_prefix(stream: str, name: str) -> bool:
 
 def _exists(stream: str, name: str) -> bool:
     try:
-        check(stream, name)
+        derived(stream, name) or check(stream, name)
     except TopicError:
         return False
     return True

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from bybitd.public_feed.channel import Channel, Health
+from bybitd.public_feed.channel import Channel
+from bybitd.public_feed.derived.view import View
+from bybitd.public_feed.published import Health, Published
 from bybitd.public_feed.quarantine import Quarantine
 from bybitd.venue.outcome import Outcome, Result
 from bybitd.venue.session import Session
 
 Publish = Callable[[str, dict[str, Any], int], int]
-Announce = Callable[[Channel], None]
+Announce = Callable[[Published], None]
 _COUNTED: Final = {
     Result.DUPLICATE: "duplicates",
     Result.WAITING: "early",
@@ -29,8 +31,8 @@ _COUNTED: Final = {
 class Pipeline:
     """Proves and publishes messages of the topics in `channels`, which its owner fills.
 
-    `publish(topic, body, rx_ns)` stamps the map in place. `announce(channel)` publishes how a
-    channel is. `counters` are those of the status.
+    `publish(topic, body, rx_ns)` stamps the map in place. `announce(topic)` publishes how a
+    topic is. `counters` are those of the status.
     """
 
     def __init__(
@@ -65,6 +67,9 @@ class Pipeline:
                 publish(channel.topic, message, rx_ns)
                 channel.fresh_ms = now_ms
                 channel.rx_ns = rx_ns
+                if channel.views:
+                    for view in channel.views:
+                        self._publish_view(view, message, rx_ns)
                 if channel.health is not Health.LIVE:
                     channel.answered()
                     self._turn(channel, Health.LIVE, "", rx_ns)
@@ -87,6 +92,24 @@ class Pipeline:
     def gone(self, name: str, reason: str, now_ns: int) -> None:
         """Take a topic out that is not carried any more, and say so."""
         self._turn(self._channels.pop(name), Health.STALE, reason, now_ns)
+
+    def show(self, view: View, channel: Channel, now_ns: int) -> None:
+        """Have a derived topic follow a channel from now on, and say what is known already."""
+        view.follow(channel.state)
+        channel.views += (view,)
+        if channel.health is Health.LIVE:
+            self._publish_view(view, None, channel.rx_ns)
+        if channel.health is not Health.PENDING and view.turn(
+            channel.health, channel.reason, now_ns
+        ):
+            self._announce(view)
+
+    def hide(self, view: View, channel: Channel | None, reason: str, now_ns: int) -> None:
+        """Take a derived topic out, and say so."""
+        if channel is not None:
+            channel.views = tuple(each for each in channel.views if each is not view)
+        if view.turn(Health.STALE, reason, now_ns):
+            self._announce(view)
 
     def overdue(self, now_ms: int, now_ns: int) -> list[str]:
         """Mark what has been silent for too long; return the topics to ask for again."""
@@ -130,3 +153,11 @@ class Pipeline:
     def _turn(self, channel: Channel, health: Health, reason: str, now_ns: int) -> None:
         if channel.turn(health, reason, now_ns):
             self._announce(channel)
+        for view in channel.views:
+            if view.turn(health, reason, now_ns):
+                self._announce(view)
+
+    def _publish_view(self, view: View, message: dict[str, Any] | None, rx_ns: int) -> None:
+        for body in view.after(message):
+            self._publish(view.topic, body, rx_ns)
+            view.rx_ns = rx_ns

@@ -9,10 +9,10 @@ from bybitbus import topics as bus_topics
 from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
-from bybitd.public_feed.channel import Health
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.instruments import Instruments
 from bybitd.public_feed.offered import offered
+from bybitd.public_feed.published import Health
 from bybitd.venue.errors import TopicError
 
 Handler = Callable[[Call], None]
@@ -58,24 +58,24 @@ class Requests:
             Refusal: `unknown_topic`, `not_found`, `not_ready`.
         """
         name = self._name(args["topic"])
-        channel = self._feed.channels.get(name)
-        if channel is None:
-            topic = bus_topics.join(self._feed.category, name)
+        topic = bus_topics.join(self._feed.category, name)
+        held = self._feed.find(topic)
+        if held is None:
             raise _refuse(
                 Code.NOT_FOUND, f"nobody subscribes to {topic}", f"subscribe to {topic} first"
             )
-        if not channel.has_state:
+        if not held.has_state:
             hint = "its events are not repeated"
-            raise _refuse(Code.NOT_FOUND, f"{channel.topic} has no state", hint)
-        body = channel.state.message() if channel.health is Health.LIVE else None
+            raise _refuse(Code.NOT_FOUND, f"{held.topic} has no state", hint)
+        body = held.message() if held.health is Health.LIVE else None
         if body is None:
-            state = f"{channel.health}: {channel.reason}".removesuffix(": ")
-            message = f"{channel.topic} holds nothing that can be trusted ({state})"
-            hint = f"wait for gateway.feed.{channel.topic} to say live"
+            state = f"{held.health}: {held.reason}".removesuffix(": ")
+            message = f"{held.topic} holds nothing that can be trusted ({state})"
+            hint = f"wait for gateway.feed.{held.topic} to say live"
             raise _refuse(Code.NOT_READY, message, hint, retry_safe=True)
-        seq = self._seq(channel.topic)
-        body.update(seq=seq, epoch=self._epoch, rx=channel.rx_ns)
-        return {"topic": channel.topic, "seq": seq, "epoch": self._epoch, "body": body}
+        seq = self._seq(held.topic)
+        body.update(seq=seq, epoch=self._epoch, rx=held.rx_ns)
+        return {"topic": held.topic, "seq": seq, "epoch": self._epoch, "body": body}
 
     def list_instruments(self, args: dict[str, Any]) -> dict[str, Any]:
         """Return the exchange's instrument rows, of one symbol or all.

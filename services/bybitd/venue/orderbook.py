@@ -85,6 +85,11 @@ class OrderBook:
         return self._u
 
     @property
+    def last_message(self) -> dict[str, Any] | None:
+        """The last message applied; None while there is no book. Do not change it."""
+        return None if self._u is None else self._last
+
+    @property
     def best_bid(self) -> Level | None:
         """The highest bid, as `[price, size]`."""
         return self._bids.get(self._best_bid)

@@ -1,0 +1,71 @@
+"""A derived topic as this process carries it: as well as the topic that it follows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from bybitd.public_feed.derived.best import BestPrices
+from bybitd.public_feed.derived.catalogue import DerivedKind, DerivedTopic
+from bybitd.public_feed.derived.ticker import FullTicker
+from bybitd.public_feed.published import Health, Published
+from bybitd.venue.state import TopicState
+
+
+class Computed(Protocol):
+    """What one sort of derived topic computes from the kept state of its source.
+
+    `source` is the state that `venue.state.state_for` makes for that topic.
+    """
+
+    def after(self, source: Any, message: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
+        """Return what is to be published after `source` took a message; with None, what there
+        is to be published at first.
+        """
+
+    def whole(self, source: Any) -> dict[str, Any] | None:
+        """Return what is known now, None where that is nothing."""
+
+    def forget(self) -> None:
+        """Note that readers can not trust what they were told."""
+
+
+class _Computing(Protocol):
+    def __call__(self, topic: DerivedTopic) -> Computed: ...
+
+
+_COMPUTED: Final[dict[DerivedKind, _Computing]] = {
+    DerivedKind.BBO: BestPrices,
+    DerivedKind.TICKER: FullTicker,
+}
+
+
+class View(Published):
+    """One derived topic. `source` is the name of the topic that it follows."""
+
+    __slots__ = ("_computed", "_state", "source")
+
+    def __init__(self, topic: DerivedTopic, now_ns: int) -> None:
+        super().__init__(topic.stream, topic.name, topic.has_state, now_ns)
+        self.source = topic.source
+        self._computed = _COMPUTED[topic.kind](topic)
+        self._state: TopicState | None = None
+
+    def follow(self, state: TopicState) -> None:
+        """Compute from this state from now on."""
+        self._state = state
+        self._computed.forget()
+
+    def after(self, message: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
+        """Return what to publish after the source took a message; None begins."""
+        return self._computed.after(self._state, message)
+
+    def message(self) -> dict[str, Any] | None:
+        """Return what a late joiner is to be told, None while that is nothing."""
+        return None if self._state is None else self._computed.whole(self._state)
+
+    def turn(self, health: Health, reason: str, now_ns: int) -> bool:
+        """Note how the source is; what was published before bad news has to be said again."""
+        if health is not Health.LIVE:
+            self._computed.forget()
+        return super().turn(health, reason, now_ns)

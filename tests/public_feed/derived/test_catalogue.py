@@ -1,0 +1,48 @@
+import pytest
+
+from bybitd.public_feed.derived.catalogue import derived
+from bybitd.public_feed.offered import is_prefix
+from bybitd.venue.errors import TopicError
+
+OPTION = "BTC-26DEC26-100000-C"
+
+
+@pytest.mark.parametrize(
+    ("stream", "name", "source"),
+    [
+        ("linear", "bbo.BTCUSDT", "orderbook.1.BTCUSDT"),
+        ("spot", "bbo.BTCUSDT", "orderbook.1.BTCUSDT"),
+        ("option", f"bbo.{OPTION}", f"orderbook.25.{OPTION}"),
+        ("inverse", "ticker.BTCUSD", "tickers.BTCUSD"),
+        ("spread", "ticker.BTCUSDT_SOL/USDT", "tickers.BTCUSDT_SOL/USDT"),
+    ],
+)
+def test_a_derived_topic_follows_a_topic_of_the_exchange(stream, name, source):
+    topic = derived(stream, name)
+    assert (topic.name, topic.source, topic.stream) == (name, source, stream)
+
+
+@pytest.mark.parametrize("name", ["tickers.BTCUSDT", "orderbook.1.BTCUSDT", "bbos.X", "", "order"])
+def test_the_exchanges_own_topics_and_mistakes_are_no_derived_ones(name):
+    assert derived("linear", name) is None
+
+
+@pytest.mark.parametrize(
+    ("stream", "name", "problem", "hint"),
+    [
+        ("linear", "bbo.btcusdt", "symbols are upper case", "use bbo.BTCUSDT"),
+        ("linear", "ticker", "the symbol is missing", "use ticker.<symbol>"),
+        ("linear", "bbo.A.B", "'A.B' is no symbol", ""),
+        ("option", "bbo.BTC", "'BTC' is no option symbol", "such as BTC-26DEC26-100000-C"),
+    ],
+)
+def test_one_that_can_not_exist_is_refused_with_what_would_be_right(stream, name, problem, hint):
+    with pytest.raises(TopicError) as caught:
+        derived(stream, name)
+    assert (caught.value.topic, caught.value.hint) == (name, hint)
+    assert problem in caught.value.problem
+
+
+@pytest.mark.parametrize(("stream", "name"), [("linear", "bbo"), ("option", "ticker")])
+def test_its_beginning_is_a_prefix(stream, name):
+    assert is_prefix(stream, name)
