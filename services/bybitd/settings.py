@@ -55,6 +55,7 @@ class Feeds(_Section, frozen=True):
     """The public side."""
 
     linger_s: Seconds = 30.0
+    book_interval_ms: Milliseconds = 100
     spot: Feed = Feed()
     linear: Feed = Feed()
     inverse: Feed = Feed()

@@ -120,6 +120,13 @@ EVENTS: list[tuple[str, str, Message]] = [
         | _ours(5),
     ),
     (
+        "whole book, derived",
+        "linear.book.50.BTCUSDT.",
+        _book("snapshot", [["64999.90", "1.1"]], _ASKS, 7002)
+        | {"topic": "book.50.BTCUSDT"}
+        | _ours(12),
+    ),
+    (
         "full ticker, derived",
         "linear.ticker.BTCUSDT.",
         {

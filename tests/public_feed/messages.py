@@ -138,13 +138,15 @@ class Desk:
 
     def __init__(self, always=(), linger_ms=30_000, most=1000, category="linear"):
         self.outlet = FakeOutlet()
-        self.again, self.rejected = [], []
+        self.again, self.rejected, self.later = [], [], []
         self.counters = {}
         self.feed = Feed(
             category,
             self.outlet,
             always=always,
             linger_ms=linger_ms,
+            book_interval_ms=100,
+            later=lambda delay_ms, view: self.later.append((delay_ms, view)),
             counters=self.counters,
             new_carrier=lambda _, feed: FakeCarrier(feed, most),
             again=self.again.append,
@@ -164,6 +166,12 @@ class Desk:
 
     def beat(self, now_ms):
         self.feed.beat(now_ms, 1_000_000 * now_ms)
+
+    def settle(self, now_ms):
+        """Have what was put off until later happen now."""
+        waiting, self.later = self.later, []
+        for _, view in waiting:
+            self.feed.pipeline.settle(view, now_ms)
 
     def live_book(self):
         """Join a book and have its snapshot come."""

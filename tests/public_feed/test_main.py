@@ -1,6 +1,7 @@
 """The whole feed on real sockets, against the simulator."""
 
 import threading
+from itertools import pairwise
 
 import pytest
 
@@ -204,10 +205,15 @@ def test_every_kind_of_topic_of_a_category_flows_with_its_neighbours(simulator, 
 
 def test_derived_topics_flow_from_a_source_that_nobody_else_wants(simulator, feed):
     bbo, ticker = "linear.bbo.BTCUSDT.", "linear.ticker.BTCUSDT."
+    whole = feed.listen("linear.book.50.ETHUSDT.")
     listener = feed.listen(bbo, ticker)
     best = listener.wait_for(bbo, lambda body: body["seq"] == 2)
     full = listener.wait_for(ticker, lambda body: body["seq"] == 2)
-    assert upstream_topics(simulator) == {"orderbook.1.BTCUSDT", "tickers.BTCUSDT"}
+    books = [whole.wait_for("linear.book.50.ETHUSDT.") for _ in range(4)]
+    sources = {"orderbook.1.BTCUSDT", "tickers.BTCUSDT", "orderbook.50.ETHUSDT"}
+    assert upstream_topics(simulator) == sources
+    # The interval is measured in whole ms before each book is made.
+    assert all(later["tx"] - sooner["tx"] > 80_000_000 for sooner, later in pairwise(books[1:]))
     assert best["data"]["bid1Price"]
     assert full["data"]["markPrice"]
     kept = feed.ask("market.snapshot", category="linear", topic="ticker.BTCUSDT")

@@ -14,7 +14,7 @@ from bybitd.public_feed.demand import Demand
 from bybitd.public_feed.derived.catalogue import DerivedTopic
 from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.offered import carried, is_prefix, offered
-from bybitd.public_feed.pipeline import Pipeline
+from bybitd.public_feed.pipeline import Later, Pipeline
 from bybitd.public_feed.published import Health, Published
 from bybitd.venue.errors import TopicError
 from bybitd.venue.topics import Topic
@@ -76,6 +76,8 @@ class Carrier(Protocol):
 class Feed:
     """Follows the subscriptions of one category.
 
+    Derived whole books are published once in `book_interval_ms` each at most. `later(ms, view)`
+    calls `pipeline.settle(view)` then.
     `new_carrier(number, feed)` makes another connection when those there are full. `again(topic)`
     is called when somebody joined a topic and may need its state: it ends in `resend`. `reject`
     tells that a topic can not exist.
@@ -88,6 +90,8 @@ class Feed:
         *,
         always: Iterable[str] = (),
         linger_ms: int,
+        book_interval_ms: int,
+        later: Later,
         counters: dict[str, int],
         new_carrier: Callable[[int, Feed], Carrier],
         again: Callable[[str], None],
@@ -96,10 +100,11 @@ class Feed:
         self.category = category
         self.channels: dict[str, Channel] = {}
         self.views: dict[str, View] = {}
-        self.pipeline = Pipeline(self.channels, outlet.publish, self._announce, counters)
+        self.pipeline = Pipeline(self.channels, outlet.publish, self._announce, later, counters)
         self.carriers: list[Carrier] = []
         self._always = tuple(offered(category, name) for name in always)
         self._demand = Demand((name for topic in self._always for name in _names(topic)), linger_ms)
+        self._book_interval_ms = book_interval_ms
         self._outlet = outlet
         self._new_carrier = new_carrier
         self._again = again
@@ -220,7 +225,7 @@ class Feed:
         if isinstance(topic, DerivedTopic):
             new = topic.name not in self.views
             if new:
-                self.views[topic.name] = view = View(topic, now_ns)
+                self.views[topic.name] = view = View(topic, now_ns, self._book_interval_ms)
                 self._by_topic[view.topic] = self._by_topic[view.feed_topic] = view
                 self.pipeline.show(view, self.channels[source], now_ns)
         return new

@@ -10,6 +10,7 @@ from bybitd.net.backoff import ConnectBudget
 from bybitd.net.connection import Address
 from bybitd.net.rest import RestWorker
 from bybitd.public_feed.configured import always_on
+from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.instruments import Instruments
 from bybitd.public_feed.requests import Requests
@@ -62,11 +63,16 @@ def main(program: Program) -> None:
         elif program.state != "starting":
             program.set_state("degraded", down.reason)
 
+    def settle_later(delay_ms: int, view: View) -> None:
+        loop.call_later(delay_ms / 1000, lambda: feed.pipeline.settle(view, monotonic_ms()))
+
     feed = Feed(
         category,
         program.publisher,
         always=always_on(category, settings.feeds.of(category).topics),
         linger_ms=int(settings.feeds.linger_s * 1000),
+        book_interval_ms=settings.feeds.book_interval_ms,
+        later=settle_later,
         counters=program.counters,
         new_carrier=new_upstream,
         again=lambda topic: late_joiners.joined(topic),

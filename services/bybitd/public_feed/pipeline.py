@@ -19,6 +19,7 @@ from bybitd.venue.session import Session
 
 Publish = Callable[[str, dict[str, Any], int], int]
 Announce = Callable[[Published], None]
+Later = Callable[[int, View], None]
 _COUNTED: Final = {
     Result.DUPLICATE: "duplicates",
     Result.WAITING: "early",
@@ -32,7 +33,7 @@ class Pipeline:
     """Proves and publishes messages of the topics in `channels`, which its owner fills.
 
     `publish(topic, body, rx_ns)` stamps the map in place. `announce(topic)` publishes how a
-    topic is. `counters` are those of the status.
+    topic is. `later(ms, view)` calls `settle(view)` then. `counters` are those of the status.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Pipeline:
         channels: dict[str, Channel],
         publish: Publish,
         announce: Announce,
+        later: Later,
         counters: dict[str, int],
     ) -> None:
         self.quarantine = Quarantine()
@@ -47,6 +49,7 @@ class Pipeline:
         self._channels = channels
         self._publish = publish
         self._announce = announce
+        self._later = later
         for name in ("frames", "bad_frames", "resyncs", "unasked", *_COUNTED.values()):
             counters.setdefault(name, 0)
 
@@ -69,7 +72,7 @@ class Pipeline:
                 channel.rx_ns = rx_ns
                 if channel.views:
                     for view in channel.views:
-                        self._publish_view(view, message, rx_ns)
+                        self._publish_view(view, message, rx_ns, now_ms)
                 if channel.health is not Health.LIVE:
                     channel.answered()
                     self._turn(channel, Health.LIVE, "", rx_ns)
@@ -93,12 +96,18 @@ class Pipeline:
         """Take a topic out that is not carried any more, and say so."""
         self._turn(self._channels.pop(name), Health.STALE, reason, now_ns)
 
+    def settle(self, view: View, now_ms: int) -> None:
+        """Publish what had to wait for its time."""
+        if view.owed:
+            view.owed = False
+            self._publish_view(view, None, view.rx_ns, now_ms)
+
     def show(self, view: View, channel: Channel, now_ns: int) -> None:
         """Have a derived topic follow a channel from now on, and say what is known already."""
         view.follow(channel.state)
         channel.views += (view,)
         if channel.health is Health.LIVE:
-            self._publish_view(view, None, channel.rx_ns)
+            self._publish_view(view, None, channel.rx_ns, channel.fresh_ms)
         if channel.health is not Health.PENDING and view.turn(
             channel.health, channel.reason, now_ns
         ):
@@ -157,7 +166,17 @@ class Pipeline:
             if view.turn(health, reason, now_ns):
                 self._announce(view)
 
-    def _publish_view(self, view: View, message: dict[str, Any] | None, rx_ns: int) -> None:
-        for body in view.after(message):
+    def _publish_view(
+        self, view: View, message: dict[str, Any] | None, rx_ns: int, now_ms: int
+    ) -> None:
+        view.rx_ns = rx_ns
+        if now_ms < view.next_ms:
+            if not view.owed:
+                view.owed = True
+                self._later(view.next_ms - now_ms, view)
+            return
+        bodies = view.after(message)
+        for body in bodies:
             self._publish(view.topic, body, rx_ns)
-            view.rx_ns = rx_ns
+        if bodies and view.pause_ms:
+            view.next_ms = now_ms + view.pause_ms

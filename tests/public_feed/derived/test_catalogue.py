@@ -13,6 +13,8 @@ OPTION = "BTC-26DEC26-100000-C"
         ("linear", "bbo.BTCUSDT", "orderbook.1.BTCUSDT"),
         ("spot", "bbo.BTCUSDT", "orderbook.1.BTCUSDT"),
         ("option", f"bbo.{OPTION}", f"orderbook.25.{OPTION}"),
+        ("linear", "book.200.BTCUSDT", "orderbook.200.BTCUSDT"),
+        ("option", f"book.100.{OPTION}", f"orderbook.100.{OPTION}"),
         ("inverse", "ticker.BTCUSD", "tickers.BTCUSD"),
         ("spread", "ticker.BTCUSDT_SOL/USDT", "tickers.BTCUSDT_SOL/USDT"),
     ],
@@ -33,6 +35,20 @@ def test_the_exchanges_own_topics_and_mistakes_are_no_derived_ones(name):
         ("linear", "bbo.btcusdt", "symbols are upper case", "use bbo.BTCUSDT"),
         ("linear", "ticker", "the symbol is missing", "use ticker.<symbol>"),
         ("linear", "bbo.A.B", "'A.B' is no symbol", ""),
+        ("linear", "book.50.btcusdt", "symbols are upper case", "use book.50.BTCUSDT"),
+        ("linear", "book.50", "the symbol is missing", "use book.50.<symbol>"),
+        (
+            "option",
+            f"book.50.{OPTION}",
+            "no book of depth '50'",
+            "use book.<depth>.<symbol>; depths are 25, 100",
+        ),
+        (
+            "spot",
+            "book.rpi.BTCUSDT",
+            "no book of depth 'rpi'",
+            "use book.<depth>.<symbol>; depths are 1, 50, 200, 1000",
+        ),
         ("option", "bbo.BTC", "'BTC' is no option symbol", "such as BTC-26DEC26-100000-C"),
     ],
 )
@@ -43,6 +59,9 @@ def test_one_that_can_not_exist_is_refused_with_what_would_be_right(stream, name
     assert problem in caught.value.problem
 
 
-@pytest.mark.parametrize(("stream", "name"), [("linear", "bbo"), ("option", "ticker")])
+@pytest.mark.parametrize(
+    ("stream", "name"),
+    [("linear", "bbo"), ("option", "ticker"), ("option", "book"), ("spot", "book.50")],
+)
 def test_its_beginning_is_a_prefix(stream, name):
     assert is_prefix(stream, name)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from bybitd.venue.errors import TopicError
-from bybitd.venue.topics import PUBLIC_STREAMS, check
+from bybitd.venue.topics import BOOK_PUSH_MS, PUBLIC_STREAMS, check
 
 
 class DerivedKind(StrEnum):
@@ -16,11 +16,15 @@ class DerivedKind(StrEnum):
 
     BBO = "bbo"
     TICKER = "ticker"
+    BOOK = "book"
 
 
 @dataclass(frozen=True, slots=True)
 class DerivedTopic:
-    """One derived topic. `source` is the name of the exchange's topic that it is computed from."""
+    """One derived topic. `parameter` is the depth of a book, else "".
+
+    `source` is the name of the exchange's topic that it is computed from.
+    """
 
     stream: str
     kind: DerivedKind
@@ -46,6 +50,7 @@ _TICKERS: Final = "tickers.{}"
 # Of each kind: the source by category. Where a category is missing the data does not exist.
 _SOURCES: Final[dict[DerivedKind, Mapping[str, str]]] = {
     DerivedKind.BBO: _BEST,
+    DerivedKind.BOOK: dict.fromkeys(_BEST, "orderbook.{}"),
     DerivedKind.TICKER: dict.fromkeys(_BEST, _TICKERS),
 }
 
@@ -56,24 +61,25 @@ def derived(stream: str, name: str) -> DerivedTopic | None:
     Raises:
         TopicError: it can not exist on that stream; says why and what would be right.
     """
-    word, _, subject = name.partition(".")
+    word, _, rest = name.partition(".")
     if stream not in PUBLIC_STREAMS or word not in frozenset(DerivedKind):
         return None
     kind = DerivedKind(word)
-    parameter = ""
+    depth, _, symbol = rest.partition(".")
+    parameter, subject = (depth, symbol) if kind is DerivedKind.BOOK else ("", rest)
     source = _SOURCES[kind].get(stream)
     if source is None:
         categories = " and ".join(_SOURCES[kind])
         raise TopicError(stream, name, f"{stream} has no {kind}", f"it exists on {categories}")
-    return DerivedTopic(
-        stream, kind, parameter, subject, _source(stream, name, source.format(subject))
-    )
-
-
-def _source(stream: str, name: str, source: str) -> str:
+    if kind is DerivedKind.BOOK and parameter not in BOOK_PUSH_MS[stream]:
+        depths = ", ".join(BOOK_PUSH_MS[stream])
+        problem = f"{stream} has no book of depth {parameter!r}"
+        raise TopicError(stream, name, problem, f"use {kind}.<depth>.<symbol>; depths are {depths}")
     try:
-        return check(stream, source).name
+        followed = check(stream, source.format(rest))
     except TopicError as error:
-        word = source.rpartition(".")[0]
-        hint = error.hint.replace(word, name.partition(".")[0])
+        theirs = source.format(parameter).rstrip(".")
+        ours = f"{kind}.{parameter}".rstrip(".")
+        hint = error.hint.replace(f"{theirs}.", f"{ours}.")
         raise TopicError(stream, name, error.problem, hint) from None
+    return DerivedTopic(stream, kind, parameter, subject, followed.name)

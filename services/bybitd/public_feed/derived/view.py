@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from bybitd.public_feed.derived.best import BestPrices
 from bybitd.public_feed.derived.catalogue import DerivedKind, DerivedTopic
 from bybitd.public_feed.derived.ticker import FullTicker
+from bybitd.public_feed.derived.whole_book import WholeBook
 from bybitd.public_feed.published import Health, Published
 from bybitd.venue.state import TopicState
 
@@ -37,24 +38,31 @@ class _Computing(Protocol):
 _COMPUTED: Final[dict[DerivedKind, _Computing]] = {
     DerivedKind.BBO: BestPrices,
     DerivedKind.TICKER: FullTicker,
+    DerivedKind.BOOK: WholeBook,
 }
 
 
 class View(Published):
-    """One derived topic. `source` is the name of the topic that it follows."""
+    """One derived topic. `source` is the name of the topic that it follows.
 
-    __slots__ = ("_computed", "_state", "source")
+    A whole book is published once in `book_interval_ms` at most: before `next_ms` (monotonic) it is
+    `owed`.
+    """
 
-    def __init__(self, topic: DerivedTopic, now_ns: int) -> None:
+    __slots__ = ("_computed", "_state", "next_ms", "owed", "pause_ms", "source")
+
+    def __init__(self, topic: DerivedTopic, now_ns: int, book_interval_ms: int = 0) -> None:
         super().__init__(topic.stream, topic.name, topic.has_state, now_ns)
         self.source = topic.source
         self._computed = _COMPUTED[topic.kind](topic)
         self._state: TopicState | None = None
+        self.pause_ms = book_interval_ms if topic.kind is DerivedKind.BOOK else 0
+        self._begin()
 
     def follow(self, state: TopicState) -> None:
         """Compute from this state from now on."""
         self._state = state
-        self._computed.forget()
+        self._begin()
 
     def after(self, message: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
         """Return what to publish after the source took a message; None begins."""
@@ -67,5 +75,10 @@ class View(Published):
     def turn(self, health: Health, reason: str, now_ns: int) -> bool:
         """Note how the source is; what was published before bad news has to be said again."""
         if health is not Health.LIVE:
-            self._computed.forget()
+            self._begin()
         return super().turn(health, reason, now_ns)
+
+    def _begin(self) -> None:
+        self._computed.forget()
+        self.next_ms = 0
+        self.owed = False
