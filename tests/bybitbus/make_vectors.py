@@ -145,6 +145,91 @@ EVENTS: list[tuple[str, str, Message]] = [
         | _ours(9),
     ),
     (
+        "funding, derived",
+        "linear.funding.BTCUSDT.",
+        {
+            "topic": "funding.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": {
+                "symbol": "BTCUSDT",
+                "fundingRate": "0.0001",
+                "nextFundingTime": "1795478400000",
+                "fundingIntervalHour": "8",
+                "fundingCap": "0.005",
+            },
+        }
+        | _ours(2),
+    ),
+    (
+        "delivery, derived: what an option's ticker does not tell is empty",
+        "option.delivery.BTC-26DEC26-100000-C.",
+        {
+            "topic": "delivery.BTC-26DEC26-100000-C",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": {
+                "symbol": "BTC-26DEC26-100000-C",
+                "deliveryTime": "",
+                "deliveryFeeRate": "",
+                "predictedDeliveryPrice": "0",
+            },
+        }
+        | _ours(1),
+    ),
+    (
+        "open interest, derived",
+        "linear.openInterest.BTCUSDT.",
+        {
+            "topic": "openInterest.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": {
+                "symbol": "BTCUSDT",
+                "openInterest": "52000.125",
+                "openInterestValue": "3379997400.00",
+                "singleOpenInterest": "26000.0625",
+                "singleOpenInterestValue": "1689998700.00",
+            },
+        }
+        | _ours(31),
+    ),
+    (
+        "liquidation, derived",
+        "linear.liquidation.BTCUSDT.",
+        {
+            "topic": "liquidation.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": {
+                "symbol": "BTCUSDT",
+                "side": "Buy",
+                "size": "0.250",
+                "price": "64100.00",
+                "updatedTime": _MS - 7,
+            },
+        }
+        | _ours(4),
+    ),
+    (
+        "insurance pools of one symbol, derived",
+        "linear.insurance.AAAUSDT.",
+        {
+            "topic": "insurance.AAAUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": [
+                {
+                    "coin": "USDT",
+                    "symbols": "AAAUSDT",
+                    "balance": "1000.5",
+                    "updateTime": str(_MS),
+                }
+            ],
+        }
+        | _ours(2),
+    ),
+    (
         "private order",
         "private.main.order.",
         {

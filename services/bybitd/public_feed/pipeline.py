@@ -108,17 +108,14 @@ class Pipeline:
         channel.views += (view,)
         if channel.health is Health.LIVE:
             self._publish_view(view, None, channel.rx_ns, channel.fresh_ms)
-        if channel.health is not Health.PENDING and view.turn(
-            channel.health, channel.reason, now_ns
-        ):
-            self._announce(view)
+        if channel.health is not Health.PENDING:
+            self._turn_view(view, channel.health, channel.reason, now_ns)
 
     def hide(self, view: View, channel: Channel | None, reason: str, now_ns: int) -> None:
         """Take a derived topic out, and say so."""
         if channel is not None:
             channel.views = tuple(each for each in channel.views if each is not view)
-        if view.turn(Health.STALE, reason, now_ns):
-            self._announce(view)
+        self._turn_view(view, Health.STALE, reason, now_ns)
 
     def overdue(self, now_ms: int, now_ns: int) -> list[str]:
         """Mark what has been silent for too long; return the topics to ask for again."""
@@ -163,8 +160,7 @@ class Pipeline:
         if channel.turn(health, reason, now_ns):
             self._announce(channel)
         for view in channel.views:
-            if view.turn(health, reason, now_ns):
-                self._announce(view)
+            self._turn_view(view, health, reason, now_ns)
 
     def _publish_view(
         self, view: View, message: dict[str, Any] | None, rx_ns: int, now_ms: int
@@ -175,8 +171,23 @@ class Pipeline:
                 view.owed = True
                 self._later(view.next_ms - now_ms, view)
             return
-        bodies = view.after(message)
+        try:
+            bodies = view.after(message)
+        except (LookupError, TypeError, AttributeError) as error:
+            self.bad_frame(f"{view.name}: {error!r}", repr(message), rx_ns)
+            view.broken = f"{view.source} has a message that makes no sense here"
+            self._turn_view(view, Health.STALE, view.broken, rx_ns)
+            return
         for body in bodies:
             self._publish(view.topic, body, rx_ns)
         if bodies and view.pause_ms:
             view.next_ms = now_ms + view.pause_ms
+        if view.broken:
+            view.broken = ""
+            self._turn_view(view, Health.LIVE, "", rx_ns)
+
+    def _turn_view(self, view: View, health: Health, reason: str, now_ns: int) -> None:
+        if view.broken and health is Health.LIVE:
+            return  # its source is live, it is not
+        if view.turn(health, reason, now_ns):
+            self._announce(view)

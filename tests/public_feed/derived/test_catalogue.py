@@ -15,6 +15,15 @@ OPTION = "BTC-26DEC26-100000-C"
         ("option", f"bbo.{OPTION}", f"orderbook.25.{OPTION}"),
         ("linear", "book.200.BTCUSDT", "orderbook.200.BTCUSDT"),
         ("option", f"book.100.{OPTION}", f"orderbook.100.{OPTION}"),
+        ("linear", "funding.BTCUSDT", "tickers.BTCUSDT"),
+        ("option", f"delivery.{OPTION}", f"tickers.{OPTION}"),
+        ("inverse", "openInterest.BTCUSD", "tickers.BTCUSD"),
+        ("inverse", "liquidation.BTCUSD", "allLiquidation.BTCUSD"),
+        ("linear", "insurance.BTCUSDT", "insurance.USDT"),
+        ("linear", "insurance.BTCUSDT-26DEC26", "insurance.USDT"),
+        ("linear", "insurance.BTCPERP", "insurance.USDC"),
+        ("linear", "insurance.BTC-26DEC26", "insurance.USDC"),
+        ("inverse", "insurance.BTCUSD", "insurance.inverse"),
         ("inverse", "ticker.BTCUSD", "tickers.BTCUSD"),
         ("spread", "ticker.BTCUSDT_SOL/USDT", "tickers.BTCUSDT_SOL/USDT"),
     ],
@@ -24,7 +33,18 @@ def test_a_derived_topic_follows_a_topic_of_the_exchange(stream, name, source):
     assert (topic.name, topic.source, topic.stream) == (name, source, stream)
 
 
-@pytest.mark.parametrize("name", ["tickers.BTCUSDT", "orderbook.1.BTCUSDT", "bbos.X", "", "order"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tickers.BTCUSDT",
+        "orderbook.1.BTCUSDT",
+        "insurance.USDT",
+        "insurance.inverse",
+        "bbos.X",
+        "",
+        "order",
+    ],
+)
 def test_the_exchanges_own_topics_and_mistakes_are_no_derived_ones(name):
     assert derived("linear", name) is None
 
@@ -49,6 +69,21 @@ def test_the_exchanges_own_topics_and_mistakes_are_no_derived_ones(name):
             "no book of depth 'rpi'",
             "use book.<depth>.<symbol>; depths are 1, 50, 200, 1000",
         ),
+        ("spot", "funding.BTCUSDT", "spot has no funding", "it exists on linear, inverse"),
+        (
+            "option",
+            f"insurance.{OPTION}",
+            "option has no insurance",
+            "it exists on linear, inverse",
+        ),
+        (
+            "spot",
+            "openInterest.BTCUSDT",
+            "spot has no openInterest",
+            "it exists on linear, inverse, option",
+        ),
+        ("linear", "insurance.btcusdt", "symbols are upper case", "use insurance.BTCUSDT"),
+        ("linear", "liquidation.btcusdt", "symbols are upper case", "use liquidation.BTCUSDT"),
         ("option", "bbo.BTC", "'BTC' is no option symbol", "such as BTC-26DEC26-100000-C"),
     ],
 )

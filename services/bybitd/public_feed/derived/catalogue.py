@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from bybitd.venue.errors import TopicError
-from bybitd.venue.topics import BOOK_PUSH_MS, PUBLIC_STREAMS, check
+from bybitd.venue.topics import BOOK_PUSH_MS, POOLS, PUBLIC_STREAMS, check
 
 
 class DerivedKind(StrEnum):
@@ -17,6 +17,11 @@ class DerivedKind(StrEnum):
     BBO = "bbo"
     TICKER = "ticker"
     BOOK = "book"
+    FUNDING = "funding"
+    DELIVERY = "delivery"
+    OPEN_INTEREST = "openInterest"
+    LIQUIDATION = "liquidation"
+    INSURANCE = "insurance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +52,23 @@ _BEST: Final = {
     "spread": "orderbook.25.{}",
 }
 _TICKERS: Final = "tickers.{}"
+_FUTURES: Final = ("linear", "inverse")
+_DERIVATIVES: Final = (*_FUTURES, "option")
 # Of each kind: the source by category. Where a category is missing the data does not exist.
 _SOURCES: Final[dict[DerivedKind, Mapping[str, str]]] = {
     DerivedKind.BBO: _BEST,
     DerivedKind.BOOK: dict.fromkeys(_BEST, "orderbook.{}"),
     DerivedKind.TICKER: dict.fromkeys(_BEST, _TICKERS),
+    DerivedKind.FUNDING: dict.fromkeys(_FUTURES, _TICKERS),
+    DerivedKind.DELIVERY: dict.fromkeys(_DERIVATIVES, _TICKERS),
+    DerivedKind.OPEN_INTEREST: dict.fromkeys(_DERIVATIVES, _TICKERS),
+    DerivedKind.LIQUIDATION: dict.fromkeys(_FUTURES, "allLiquidation.{}"),
+    # The pools come by group; this one only proves that the rest is a symbol.
+    DerivedKind.INSURANCE: dict.fromkeys(_FUTURES, _TICKERS),
 }
+
+
+_GROUPS: Final = frozenset(group for groups in POOLS.values() for group in groups) | {""}
 
 
 def derived(stream: str, name: str) -> DerivedTopic | None:
@@ -65,21 +81,33 @@ def derived(stream: str, name: str) -> DerivedTopic | None:
     if stream not in PUBLIC_STREAMS or word not in frozenset(DerivedKind):
         return None
     kind = DerivedKind(word)
+    if kind is DerivedKind.INSURANCE and rest in _GROUPS:
+        return None
     depth, _, symbol = rest.partition(".")
     parameter, subject = (depth, symbol) if kind is DerivedKind.BOOK else ("", rest)
     source = _SOURCES[kind].get(stream)
     if source is None:
-        categories = " and ".join(_SOURCES[kind])
+        categories = ", ".join(_SOURCES[kind])
         raise TopicError(stream, name, f"{stream} has no {kind}", f"it exists on {categories}")
     if kind is DerivedKind.BOOK and parameter not in BOOK_PUSH_MS[stream]:
         depths = ", ".join(BOOK_PUSH_MS[stream])
         problem = f"{stream} has no book of depth {parameter!r}"
         raise TopicError(stream, name, problem, f"use {kind}.<depth>.<symbol>; depths are {depths}")
     try:
-        followed = check(stream, source.format(rest))
+        topic = check(stream, source.format(rest))
     except TopicError as error:
         theirs = source.format(parameter).rstrip(".")
         ours = f"{kind}.{parameter}".rstrip(".")
         hint = error.hint.replace(f"{theirs}.", f"{ours}.")
         raise TopicError(stream, name, error.problem, hint) from None
-    return DerivedTopic(stream, kind, parameter, subject, followed.name)
+    followed = _pool_group(stream, subject) if kind is DerivedKind.INSURANCE else topic.name
+    has_state = kind is not DerivedKind.LIQUIDATION
+    return DerivedTopic(stream, kind, parameter, subject, followed, has_state)
+
+
+def _pool_group(stream: str, symbol: str) -> str:
+    """Return the topic with the insurance pools of a symbol."""
+    groups = POOLS[stream]
+    # BTCUSDT, BTCUSDT-26DEC26; all else on linear (BTCPERP, BTC-26DEC26) settles in USDC.
+    settled = symbol.partition("-")[0]
+    return f"insurance.{next((name for name in groups if settled.endswith(name)), groups[-1])}"

@@ -7,7 +7,10 @@ from typing import Any, Final, Protocol
 
 from bybitd.public_feed.derived.best import BestPrices
 from bybitd.public_feed.derived.catalogue import DerivedKind, DerivedTopic
+from bybitd.public_feed.derived.liquidations import Liquidations
+from bybitd.public_feed.derived.symbol_pools import SymbolPools
 from bybitd.public_feed.derived.ticker import FullTicker
+from bybitd.public_feed.derived.ticker_fields import TickerFields
 from bybitd.public_feed.derived.whole_book import WholeBook
 from bybitd.public_feed.published import Health, Published
 from bybitd.venue.state import TopicState
@@ -22,6 +25,10 @@ class Computed(Protocol):
     def after(self, source: Any, message: dict[str, Any] | None) -> Sequence[dict[str, Any]]:
         """Return what is to be published after `source` took a message; with None, what there
         is to be published at first.
+
+        Raises:
+            LookupError, TypeError, AttributeError: a message that the state need not
+                understand makes no sense here.
         """
 
     def whole(self, source: Any) -> dict[str, Any] | None:
@@ -39,6 +46,11 @@ _COMPUTED: Final[dict[DerivedKind, _Computing]] = {
     DerivedKind.BBO: BestPrices,
     DerivedKind.TICKER: FullTicker,
     DerivedKind.BOOK: WholeBook,
+    DerivedKind.FUNDING: TickerFields,
+    DerivedKind.DELIVERY: TickerFields,
+    DerivedKind.OPEN_INTEREST: TickerFields,
+    DerivedKind.LIQUIDATION: Liquidations,
+    DerivedKind.INSURANCE: SymbolPools,
 }
 
 
@@ -46,16 +58,17 @@ class View(Published):
     """One derived topic. `source` is the name of the topic that it follows.
 
     A whole book is published once in `book_interval_ms` at most: before `next_ms` (monotonic) it is
-    `owed`.
+    `owed`. `broken` says what could not be computed from the last message, else it is "".
     """
 
-    __slots__ = ("_computed", "_state", "next_ms", "owed", "pause_ms", "source")
+    __slots__ = ("_computed", "_state", "broken", "next_ms", "owed", "pause_ms", "source")
 
     def __init__(self, topic: DerivedTopic, now_ns: int, book_interval_ms: int = 0) -> None:
         super().__init__(topic.stream, topic.name, topic.has_state, now_ns)
         self.source = topic.source
         self._computed = _COMPUTED[topic.kind](topic)
         self._state: TopicState | None = None
+        self.broken = ""
         self.pause_ms = book_interval_ms if topic.kind is DerivedKind.BOOK else 0
         self._begin()
 
