@@ -222,6 +222,22 @@ def test_derived_topics_flow_from_a_source_that_nobody_else_wants(simulator, fee
     assert body["data"].keys() >= full["data"].keys()
 
 
+def test_every_derived_topic_with_state_says_something_at_once(simulator, feed):
+    kinds = ("bbo", "ticker", "book.50", "funding", "delivery", "openInterest", "insurance")
+    topics = {f"linear.{kind}.ETHUSDT." for kind in kinds}
+    listener = feed.listen(*topics)
+    seen = {}
+    while seen.keys() != topics:
+        event = listener.read()
+        assert event is not None, f"nothing of {topics - seen.keys()}"
+        seen.setdefault(*event)
+    assert seen["linear.funding.ETHUSDT."]["data"]["nextFundingTime"]
+    assert seen["linear.openInterest.ETHUSDT."]["data"]["openInterest"]
+    for topic in topics:
+        held = feed.ask("market.snapshot", category="linear", topic=topic)
+        assert held.unwrap("market.snapshot")["body"]["topic"] == topic.partition(".")[2][:-1]
+
+
 def test_a_prefix_sees_what_flows_and_drives_nothing(simulator, feed):
     whole = feed.listen("linear.tickers.")
     feed.listen("")
