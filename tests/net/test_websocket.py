@@ -230,8 +230,11 @@ def test_connecting_hands_the_link_over_in_the_loops_thread_and_an_abandoned_one
         assert done[0] is not None
         done[0].close()
         assert gone.get(timeout=5)
-        abandoned = Connecting(url, lambda link, _error: done.append(link), posted.put)
-        abandoned.abandon()
-        posted.get(timeout=5)()
+        Connecting(url, lambda link, _error: done.append(link), posted.put).abandon()
+        assert gone.get(timeout=5)  # closed though no loop turned
+        late = Connecting(url, lambda link, _error: done.append(link), posted.put)
+        turn = posted.get(timeout=5)
+        late.abandon()
         assert gone.get(timeout=5)
+        turn()
         assert len(done) == 1

@@ -36,7 +36,9 @@ class Connecting:
         authority: str = "",
         timeout_s: float = 10.0,
     ) -> None:
+        self._lock = threading.Lock()  # guards the two below: who of the threads closes the link
         self._abandoned = False
+        self._link: WebSocketLink | None = None  # open, and not handed over yet
         self._on_done = on_done
         self._post = post
         threading.Thread(
@@ -45,7 +47,10 @@ class Connecting:
 
     def abandon(self) -> None:
         """Close whatever comes of it and never call `on_done`."""
-        self._abandoned = True
+        with self._lock:
+            self._abandoned = True
+            if self._link is not None:
+                self._link.close()
 
     def _connect(self, url: str, authority: str, timeout_s: float) -> None:
         link, failure = None, None
@@ -53,13 +58,19 @@ class Connecting:
             link = open_link(url, authority=authority, timeout_s=timeout_s)
         except ConnectFailed as error:
             failure = error
-        self._post(lambda: self._hand_over(link, failure))
+        with self._lock:
+            if not self._abandoned:
+                self._link = link
+            elif link is not None:
+                link.close()  # here, since the loop may never turn again
+                return
+        self._post(lambda: self._hand_over(failure))
 
-    def _hand_over(self, link: WebSocketLink | None, failure: ConnectFailed | None) -> None:
-        if self._abandoned:
-            if link is not None:
-                link.close()
-            return
+    def _hand_over(self, failure: ConnectFailed | None) -> None:
+        with self._lock:
+            if self._abandoned:
+                return
+            link, self._link = self._link, None
         self._on_done(link, failure)
 
 

@@ -5,6 +5,7 @@ has to survive the kill of its process, not a power cut, so SQLite is not asked 
 """
 
 import sqlite3
+import weakref
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from decimal import Decimal
@@ -69,6 +70,8 @@ class AccountStore:
     def __init__(self, path: str = ":memory:") -> None:
         # The thread that opens the file is not always the one that runs the exchange.
         self._db = sqlite3.connect(path, check_same_thread=False)
+        # A store in memory belongs to whoever made the exchange, and goes with it.
+        weakref.finalize(self, self._db.close)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
