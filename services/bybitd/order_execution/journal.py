@@ -51,7 +51,11 @@ class Journal:
         self._lock = _lock(path)
         try:
             self._db = _open(path, "FULL" if sync == "disk" else "NORMAL")
-            self._prepare(account)
+            try:
+                self._prepare(account)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.DatabaseError as error:
             self._release()
             raise _damaged(path, str(error)) from None
@@ -279,9 +283,13 @@ def _open(path: Path, synchronous: str) -> sqlite3.Connection:
     # Made first by us: SQLite would make it readable by everybody, and its log likewise.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     db = sqlite3.connect(path, isolation_level=None, timeout=5.0, cached_statements=64)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute(f"PRAGMA synchronous = {synchronous}")
-    db.execute("PRAGMA wal_autocheckpoint = 0")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+    except sqlite3.DatabaseError:
+        db.close()
+        raise
     return db
 
 

@@ -34,16 +34,11 @@ class Fills:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS fills (exec_id TEXT PRIMARY KEY, exec_ms INTEGER)"
-            )
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS complete (one INTEGER PRIMARY KEY, until_ms INTEGER)"
-            )
-            rows = self._db.execute("SELECT exec_id, exec_ms FROM fills").fetchall()
-            complete = self._db.execute("SELECT until_ms FROM complete").fetchone()
+            try:
+                rows, complete = self._prepare()
+            except sqlite3.DatabaseError:
+                self._db.close()
+                raise
         except (OSError, sqlite3.DatabaseError) as error:
             raise StartError(
                 f"the list of published executions {path} can not be used: {error}; move it away "
@@ -53,6 +48,18 @@ class Fills:
         known = [*self._seen.values(), *([int(complete[0])] if complete else ())]
         self.last_ms: int | None = max(known, default=None)
         self._since_prune = 0
+
+    def _prepare(self) -> tuple[list[tuple[str, int]], tuple[int] | None]:
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS fills (exec_id TEXT PRIMARY KEY, exec_ms INTEGER)"
+        )
+        self._db.execute(
+            "CREATE TABLE IF NOT EXISTS complete (one INTEGER PRIMARY KEY, until_ms INTEGER)"
+        )
+        rows = self._db.execute("SELECT exec_id, exec_ms FROM fills").fetchall()
+        return rows, self._db.execute("SELECT until_ms FROM complete").fetchone()
 
     def __len__(self) -> int:
         return len(self._seen)
