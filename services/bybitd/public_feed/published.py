@@ -4,6 +4,7 @@ are. Pure. `ipc/PROTOCOL.md`, "Feed state".
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from enum import StrEnum
 from typing import Any
 
@@ -19,7 +20,7 @@ class Health(StrEnum):
     RESYNCING = "resyncing"
 
 
-class Published:
+class Published(ABC):
     """One topic. `name` is without stream and closing dot, `topic` that of the bus; `rx_ns` is
     when what it says came from the exchange, Unix ns.
     """
@@ -45,9 +46,9 @@ class Published:
         self.since_ns = now_ns
         self.rx_ns = 0
 
+    @abstractmethod
     def message(self) -> dict[str, Any] | None:
         """Return the state as one message, None while there is none."""
-        raise NotImplementedError
 
     def turn(self, health: Health, reason: str, now_ns: int) -> bool:
         """Note how the topic is; return whether that is news."""
