@@ -20,6 +20,7 @@ import zmq.asyncio
 from bybitbus import client as blocking_client
 from bybitbus import subscriber as blocking_subscriber
 from bybitbus.correlation import DEFAULT_TIMEOUT_MS, Correlation, deadline_for, not_sent
+from bybitbus.endpoints import events_address, requests_address, resolve
 from bybitbus.errors import NoAnswer
 from bybitbus.events import Event, EventReader
 from bybitbus.messages import Reply
@@ -43,7 +44,7 @@ class Subscriber:
             context or zmq.asyncio.Context.instance(), high_water_mark
         )
         try:
-            self.socket.connect(blocking_subscriber.address_of(where))
+            self.socket.connect(resolve(where, events_address))
             for topic in topics:
                 self.subscribe(topic)
         except BaseException:
@@ -115,7 +116,7 @@ class Client:
         client: str = "",
         context: zmq.asyncio.Context | None = None,
     ) -> None:
-        self.address = blocking_client.address_of(where)
+        self.address = resolve(where, requests_address)
         self.correlation = Correlation(os.urandom(6).hex(), client)
         self._waiting: dict[str, asyncio.Future[Reply]] = {}
         self._ready: asyncio.Queue[Reply] = asyncio.Queue()

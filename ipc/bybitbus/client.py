@@ -13,7 +13,7 @@ from typing import Any
 import zmq
 
 from bybitbus.correlation import DEFAULT_TIMEOUT_MS, Correlation, deadline_for, not_sent
-from bybitbus.endpoints import default_run_dir, requests_address
+from bybitbus.endpoints import requests_address, resolve
 from bybitbus.errors import NoAnswer
 from bybitbus.messages import Reply
 
@@ -40,7 +40,7 @@ class Client:
         client: str = "",
         context: zmq.Context[zmq.Socket[bytes]] | None = None,
     ) -> None:
-        self.address = address_of(where)
+        self.address = resolve(where, requests_address)
         self.correlation = Correlation(os.urandom(6).hex(), client)
         self._ready: deque[Reply] = deque()  # replies that `request` met while waiting for its own
         self.socket = prepared_socket(context or zmq.Context.instance())
@@ -148,13 +148,6 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def address_of(where: Path | str | None) -> str:
-    """Return the requests address that `where` means: a run folder, an address, the default."""
-    if isinstance(where, str) and "://" in where:
-        return where
-    return requests_address(default_run_dir() if where is None else Path(where))
 
 
 def prepared_socket(context: Any) -> Any:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from bybitbus.errors import AddressInUse, EndpointError, PathTooLong
 
 MAX_SOCKET_PATH_BYTES = 107  # sun_path is 108 bytes with its closing zero
-_LONGEST_NAME = "order-execution-"
 
 
 def default_run_dir(environ: dict[str, str] | os._Environ[str] = os.environ) -> Path:
@@ -47,6 +47,17 @@ def events_address(run_dir: Path, program: str = "bus") -> str:
 def requests_address(run_dir: Path, program: str = "bus") -> str:
     """Return the ZeroMQ address on which `program` answers requests."""
     return f"ipc://{requests_path(run_dir, program)}"
+
+
+def resolve(where: Path | str | None, address: Callable[[Path], str]) -> str:
+    """Return the address that a client's `where` means.
+
+    `where` is an address already, a run folder, or None for the default one; `address` is
+    `events_address` or `requests_address`.
+    """
+    if isinstance(where, str) and "://" in where:
+        return where
+    return address(default_run_dir() if where is None else Path(where))
 
 
 def _checked(path: Path) -> Path:
@@ -104,8 +115,3 @@ class BinderLock:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def longest_program(account: str = "main") -> str:
-    """Return the longest program name in use, to check a run folder before anything starts."""
-    return _LONGEST_NAME + account

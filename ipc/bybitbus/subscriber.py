@@ -10,7 +10,7 @@ from typing import Any
 
 import zmq
 
-from bybitbus.endpoints import default_run_dir, events_address
+from bybitbus.endpoints import events_address, resolve
 from bybitbus.events import Event, EventReader
 from bybitbus.multipart import receiver
 
@@ -45,7 +45,7 @@ class Subscriber:
         self.socket = prepared_socket(context or zmq.Context.instance(), high_water_mark)
         self._receive_frames = receiver(self.socket)
         try:
-            self.socket.connect(address_of(where))
+            self.socket.connect(resolve(where, events_address))
             for topic in topics:
                 self.subscribe(topic)
         except BaseException:
@@ -108,13 +108,6 @@ class Subscriber:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def address_of(where: Path | str | None) -> str:
-    """Return the events address that `where` means: a run folder, an address, or the default."""
-    if isinstance(where, str) and "://" in where:
-        return where
-    return events_address(default_run_dir() if where is None else Path(where))
 
 
 def prepared_socket(context: Any, high_water_mark: int) -> Any:

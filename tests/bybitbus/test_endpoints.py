@@ -13,7 +13,6 @@ from bybitbus.endpoints import (
     default_run_dir,
     events_address,
     events_path,
-    longest_program,
     requests_address,
     requests_path,
 )
@@ -54,7 +53,6 @@ def test_the_addresses_are_those_of_the_protocol() -> None:
     assert events_address(run_dir) == "ipc:///run/bybitd/bus.events"
     assert requests_address(run_dir) == "ipc:///run/bybitd/bus.requests"
     assert events_address(run_dir, "monitor") == "ipc:///run/bybitd/monitor.events"
-    assert longest_program() == "order-execution-main"
 
 
 def test_a_path_may_have_107_bytes_and_not_one_more() -> None:
