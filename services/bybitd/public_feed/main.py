@@ -12,10 +12,10 @@ from bybitd.net.rest import RestWorker
 from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.feed import Feed
-from bybitd.public_feed.instruments import Instruments
 from bybitd.public_feed.requests import Requests
 from bybitd.public_feed.upstream import Upstream, monotonic_ms
 from bybitd.runtime.exchange import Endpoints, endpoints
+from bybitd.runtime.instruments import Instruments
 from bybitd.runtime.late_joiners import LateJoiners
 from bybitd.runtime.program import Program
 from bybitd.settings import CATEGORIES

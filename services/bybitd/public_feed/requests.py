@@ -10,9 +10,9 @@ from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
 from bybitd.public_feed.feed import Feed
-from bybitd.public_feed.instruments import Instruments
 from bybitd.public_feed.offered import offered
 from bybitd.public_feed.published import Health
+from bybitd.runtime.instruments import Instruments
 from bybitd.venue.errors import TopicError
 
 Handler = Callable[[Call], None]
