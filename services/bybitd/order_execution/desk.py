@@ -7,7 +7,7 @@ is `searcher`'s.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,7 @@ from bybitd.order_execution import answers, ledger
 from bybitd.order_execution.actions import Action
 from bybitd.order_execution.errors import LinkIdUsed
 from bybitd.order_execution.flights import Flight, Flights
+from bybitd.order_execution.gates import BATCH, Ask, Gate
 from bybitd.order_execution.ledger import Order, State
 from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.order_store import ActionStore, OrderStore
@@ -30,11 +31,13 @@ from bybitd.venue.errors import FieldError
 
 # Sorted keys: what is in the journal is what goes out, and equal arguments are equal text.
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
-_BATCH: Final = "-batch"
 
 
 class Desk:
-    """Serves the writing ops. `changed` is told of an order that was just sent."""
+    """Serves the writing ops. `changed` is told of an order that was just sent.
+
+    A request passes the `gates` in their order; the first that refuses it answers it.
+    """
 
     def __init__(
         self,
@@ -45,8 +48,10 @@ class Desk:
         flights: Flights,
         ids: LinkIds,
         changed: Callable[[Order], None],
+        gates: Sequence[Gate] = (),
     ) -> None:
         self._access = access
+        self._gates = tuple(gates)
         self._transport = transport
         self._orders = orders
         self._actions = actions
@@ -92,10 +97,8 @@ class Desk:
 
     def validate(self, call: Call) -> None:
         """Check an order as `order.create` would, and send nothing."""
-        try:
-            args = venue_orders.check("order.create", call.request.args)
-        except FieldError as error:
-            call.fail(answers.bad_field(error))
+        args = self._allowed(call, "order.create")
+        if args is None:
             return
         link_id = args.get("orderLinkId")
         if link_id and self._orders.get(link_id) is not None:
@@ -104,13 +107,10 @@ class Desk:
         call.succeed(args)
 
     def _checked(self, call: Call) -> dict[str, Any] | None:
+        """Return the arguments of a request that may go out now, None if it was answered."""
         request = call.request
-        try:
-            args = venue_orders.check(request.op, request.args)
-        except FieldError as error:
-            call.fail(answers.bad_field(error))
-            return None
-        if not self._transport.ready:
+        args = self._allowed(call, request.op)
+        if args is not None and not self._transport.ready:
             call.fail(
                 gateway_error(
                     Code.NOT_READY,
@@ -120,6 +120,20 @@ class Desk:
                 )
             )
             return None
+        return args
+
+    def _allowed(self, call: Call, op: str) -> dict[str, Any] | None:
+        """Return the arguments of a request that passes every check, None if it was answered."""
+        try:
+            args = venue_orders.check(op, call.request.args)
+        except FieldError as error:
+            call.fail(answers.bad_field(error))
+            return None
+        ask = Ask(op=op, client=call.request.client, args=args)
+        for gate in self._gates:
+            if (refusal := gate.refusal(ask)) is not None:
+                call.fail(refusal)
+                return None
         return args
 
     def _order(self, call: Call, category: str, args: dict[str, Any]) -> Order:
@@ -139,7 +153,7 @@ class Desk:
     def _action(self, call: Call, category: str, args: Mapping[str, Any], text: str) -> Action:
         return Action(
             id=self._ids.next(),
-            op=call.request.op.removesuffix(_BATCH),
+            op=call.request.op.removesuffix(BATCH),
             client=call.request.client,
             category=category,
             symbol=args.get("symbol", ""),
@@ -169,7 +183,7 @@ class Desk:
             op=call.request.op,
             keys=keys,
             creates=True,
-            batch=call.request.op.endswith(_BATCH),
+            batch=call.request.op.endswith(BATCH),
             calls=[call],
         )
         self._send(call, flight, text, timestamp_ms, due_ms)
@@ -199,7 +213,7 @@ class Desk:
             op=call.request.op,
             keys=tuple(action.id for action in sent),
             creates=False,
-            batch=call.request.op.endswith(_BATCH),
+            batch=call.request.op.endswith(BATCH),
             calls=[call],
         )
         self._send(call, flight, text, timestamp_ms, due_ms)
@@ -248,7 +262,7 @@ class Desk:
                 call.fail(_reused([orders[0].link_id]))
             return
         given = [self._first_answer(old) for old in known if old is not None]
-        if call.request.op.endswith(_BATCH):
+        if call.request.op.endswith(BATCH):
             call.succeed(rows(given, [order.link_id for order in orders]))
         else:
             answers.give(call, given[0])
