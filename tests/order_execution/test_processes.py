@@ -445,3 +445,26 @@ def test_both_processes_end_cleanly_when_told_to() -> None:
         assert gateway.create("end-1").ok
         assert (gateway.stop(ORDERS), gateway.stop(PRIVATE)) == (0, 0)
         assert "defect" not in gateway.log.read_text()
+
+
+def test_a_trade_node_that_restarts_hands_over_to_another_socket(gateway: Gateway) -> None:
+    gateway.wait_state(ORDERS, "ready")
+    # What is in flight on the old node is still answered there, after the hand-over.
+    gateway.simulator.fault("answer", code=10019, op="order.amend")
+    assert gateway.create("node-0").ok
+    refused = gateway.order("order.amend", {**BTC, "orderLinkId": "node-0", "qty": "0.020"})
+    assert error_of(refused) == (Code.NO_ANSWER, Outcome.UNKNOWN)
+    over_rest = gateway.wait_state(ORDERS, "ready")["counters"]["over_rest"]
+    replies = [gateway.create(f"node-{number}") for number in (1, 2, 3)]
+    assert all(reply.ok for reply in replies)
+
+    def handed_over() -> dict[str, Any] | None:
+        status = gateway.wait_state(ORDERS, "ready")
+        names = [socket["name"] for socket in status["connections"]]
+        return status if len(names) == 1 and status["connections"][0]["state"] == "open" else None
+
+    status = gateway.wait(handed_over, "one open trade socket")
+    assert status["connections"][0]["name"] != "trade-1"
+    assert status["counters"]["over_rest"] == over_rest
+    for number in (1, 2, 3):
+        assert len(gateway.at_exchange(f"node-{number}")) == 1

@@ -82,7 +82,7 @@ def main(program: Program) -> None:
             private_holes=events.holes,
         )
         return {
-            "connections": [transport.link.connection.describe()],
+            "connections": transport.link.describe(),
             "clock": access.describe(),
             "orders": {
                 "live": len(orders.live),

@@ -1,31 +1,27 @@
-"""The trade socket: a connection with a trade session on it."""
+"""The way to the exchange's trade sockets: one that takes requests, and those that still answer.
+
+A node that restarts refuses what is new (retCode 10019) and goes on answering what it has taken
+(Bybit V5, "Error Codes"). Another socket is then made at once, which reaches another node, while
+the old one stays until its answers are there.
+"""
 
 from __future__ import annotations
 
 import logging
+import random
+import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from bybitd.net.clock import now_ms
-from bybitd.net.connection import Address, Connection, Reactor
-from bybitd.order_execution.trade_session import Answer, NoAnswer, TradeSession
-from bybitd.venue.session import Bad, Dead, Live
+from bybitd.net.backoff import Backoff, ConnectBudget
+from bybitd.net.connection import Address, Cancellable, Reactor
+from bybitd.order_execution.trade_socket import Listener, TradeSocket
 
 log = logging.getLogger(__name__)
 
 
-class Listener(Protocol):
-    """Who is told what became of requests."""
-
-    def answered(self, req_id: str, message: dict[str, Any], rx_ns: int) -> None:
-        """The exchange answered, maybe after `unanswered` had been called."""
-
-    def unanswered(self, req_id: str, reason: str) -> None:
-        """No answer that can be told to belong to the request will come in time."""
-
-
 class TradeLink:
-    """Keeps the trade socket up and logged in; sends requests and hands answers over."""
+    """Keeps a trade socket up and logged in, and hands over to another one where needed."""
 
     def __init__(
         self,
@@ -34,92 +30,95 @@ class TradeLink:
         login: Callable[[int], bytes],
         listener: Listener,
         on_change: Callable[[], None],
+        *,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.connection = Connection("trade", reactor, locate, self)
-        self.bad_frames = 0
+        self._reactor = reactor
+        self._locate = locate
         self._login = login
         self._listener = listener
         self._on_change = on_change
-        self._session: TradeSession | None = None
+        self._budget = ConnectBudget()
+        self._number = 0
+        self._bad_frames = 0  # of sockets that are gone
+        self._leaving: list[TradeSocket] = []
+        self._current = self._new_socket()
+        # The first hand-over is at once. A service whose nodes all restart must not be met with a
+        # new connection for every order that they refuse.
+        self._pace = Backoff(uniform)
+        self._handed_over_s: float | None = None
+        self._starting: Cancellable | None = None
 
     @property
     def ready(self) -> bool:
         """Whether a request can be sent."""
-        return self._session is not None and self._session.ready
+        return self._current.ready
+
+    @property
+    def bad_frames(self) -> int:
+        """How many frames could not be understood."""
+        return self._bad_frames + sum(socket.bad_frames for socket in self._sockets())
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return what the status shows of each socket, the one that takes requests first."""
+        return [socket.connection.describe() for socket in self._sockets()]
 
     def start(self) -> None:
         """Begin to connect."""
-        self.connection.start()
+        self._current.connection.start()
 
     def close(self) -> None:
         """End for good; what waits is told so."""
-        self.connection.close()
-        self.lost("closed here")
+        if self._starting is not None:
+            self._starting.cancel()
+        for socket in self._sockets():
+            socket.close()
 
     def send(self, op: str, req_id: str, frame: bytes, due_ms: int) -> bool:
         """Send a request. False means that certainly none of it left.
 
         The listener may be called before this returns.
         """
-        session = self._session
-        if session is None or not session.ready:
-            return False
-        session.expect(req_id, op, due_ms)
-        if self.connection.send(frame):
-            return True
-        session.forget(req_id)
-        return False
+        return self._current.send(op, req_id, frame, due_ms)
 
     def tick(self) -> None:
         """Let deadlines pass. To be called every 100 ms or so."""
-        if self._session is not None:
-            self._session.tick(now_ms())
-            self._turn(self._session, 0)
+        for socket in self._sockets():
+            socket.tick()
+        for socket in self._leaving:
+            if socket.over:
+                self._bad_frames += socket.bad_frames
+        self._leaving = [socket for socket in self._leaving if not socket.over]
 
-    # What the connection tells
+    def _sockets(self) -> list[TradeSocket]:
+        return [self._current, *self._leaving]
 
-    def opened(self) -> None:
-        """Log in."""
-        self._session = TradeSession(self._login, now_ms())
-        self._turn(self._session, 0)
+    def _new_socket(self) -> TradeSocket:
+        self._number += 1
+        return TradeSocket(
+            f"trade-{self._number}",
+            self._reactor,
+            self._locate,
+            self._login,
+            self._listener,
+            self._changed,
+            budget=self._budget,
+        )
 
-    def received(self, payloads: list[bytes], rx_ns: int) -> None:
-        """Hand answers over."""
-        session = self._session
-        if session is None:
-            return
-        at_ms = rx_ns // 1_000_000
-        for payload in payloads:
-            session.receive(payload, at_ms)
-        self._turn(session, rx_ns)
+    def _changed(self) -> None:
+        if self._current.draining:
+            self._hand_over()
+        self._on_change()
 
-    def lost(self, reason: str) -> None:
-        """Tell those who wait that no answer will come."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.lost(reason)
-            self._turn(session, 0)
-            self._on_change()
-
-    def _turn(self, session: TradeSession, rx_ns: int) -> None:
-        dead: Dead | None = None
-        for event in session.take_events():
-            if isinstance(event, Answer):
-                self._listener.answered(event.req_id, event.message, rx_ns)
-                if not session.ready:
-                    self._on_change()
-            elif isinstance(event, NoAnswer):
-                self._listener.unanswered(event.req_id, event.reason)
-            elif isinstance(event, Live):
-                log.info("= trade logged in")
-                self._on_change()
-            elif isinstance(event, Bad):
-                self.bad_frames += 1
-                log.warning("< trade: %s %s", event.reason, event.excerpt)
-            elif isinstance(event, Dead):
-                dead = event
-        if dead is not None and self._session is session:
-            self.connection.drop(dead.reason)
-        elif self._session is session:
-            for frame in session.data_to_send():
-                self.connection.send(frame)
+    def _hand_over(self) -> None:
+        now_s = time.monotonic()
+        delay_s = 0.0
+        if self._handed_over_s is not None:
+            self._pace.ended(now_s - self._handed_over_s)
+            delay_s = self._pace.next_delay_s()
+        self._handed_over_s = now_s
+        log.warning("= the exchange restarts a trade node: another socket in %.1f s", delay_s)
+        old, self._current = self._current, self._new_socket()
+        self._leaving.append(old)
+        old.retire()
+        self._starting = self._reactor.call_later(delay_s, self.start)
