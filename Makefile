@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test check format bench clean
+.PHONY: run test check format bench chaos clean
 
 # The stamp changes when the dependencies do; everything else runs from the source tree.
 $(VENV)/.installed: pyproject.toml
@@ -30,6 +30,10 @@ format: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench
+
+# Orders through faults; SEED draws the same ones again. Writes build/chaos.json.
+chaos: $(VENV)/.installed
+	$(BIN)/python -m tests.chaos --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
 
 clean:
 	rm -rf $(VENV) build

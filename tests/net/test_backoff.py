@@ -30,9 +30,20 @@ def test_a_stable_connection_starts_the_delays_anew_and_a_short_one_does_not() -
     backoff = Backoff(highest)
     for _ in range(5):
         backoff.next_delay_s()
-    backoff.ended(STABLE_S - 1)
+    backoff.ended(0.1)
     assert backoff.next_delay_s() > 1
     backoff.ended(STABLE_S)
+    assert backoff.next_delay_s() == 0.25
+
+
+def test_what_a_connection_lived_counts_as_waited_already() -> None:
+    backoff = Backoff(highest)
+    for _ in range(7):
+        backoff.next_delay_s()
+    backoff.ended(CAP_S - 2)
+    assert backoff.next_delay_s() == 2
+    assert backoff.next_delay_s() == CAP_S  # the connection after that did not even open
+    backoff.ended(CAP_S + 1)
     assert backoff.next_delay_s() == 0.25
 
 

@@ -35,7 +35,16 @@ FAR = {"side": "Buy", "orderType": "Limit", "qty": "0.010", "price": "1000.00"}
 
 
 class Gateway:
-    """Starts, kills and asks the processes; everything lies in a folder with a short name."""
+    """Starts, kills and asks the processes; everything lies in a folder with a short name.
+
+    `command` is what a program's arguments are given to.
+    """
+
+    command: tuple[str, ...] = (
+        sys.executable,
+        "-c",
+        "import sys; from bybitd.cli.main import main; sys.exit(main(sys.argv[1:]))",
+    )
 
     def __init__(self, folder: Path, simulator: RunningSimulator, key: ApiKey) -> None:
         self.run_dir = folder / "r"
@@ -61,7 +70,6 @@ class Gateway:
 
     def start(self, *programs: str, ready: bool = True) -> None:
         """Start programs, and wait until they say that they are ready."""
-        code = "import sys; from bybitd.cli.main import main; sys.exit(main(sys.argv[1:]))"
         for program in programs:
             # What is killed here on purpose shall not be made to wait as if it kept crashing.
             restarts.path(self.run_dir, program).unlink(missing_ok=True)
@@ -70,11 +78,15 @@ class Gateway:
             arguments += ["--parent", str(os.getpid())]
             with self.log.open("ab") as log:
                 self.processes[program] = subprocess.Popen(
-                    [sys.executable, "-c", code, *arguments], stderr=log
+                    [*self.command, *arguments], stderr=log, env=self.environment(program)
                 )
         if ready:
             for program in programs:
                 self.wait_state(program, "ready")
+
+    def environment(self, program: str) -> dict[str, str]:
+        """Return the environment that a program is started with."""
+        return dict(os.environ)
 
     def kill(self, program: str) -> None:
         """End a program as a crash would."""

@@ -20,20 +20,25 @@ class Backoff:
 
     def __init__(self, uniform: Callable[[float, float], float]) -> None:
         self._uniform = uniform
+        self._lived_s = 0.0
         self.failures = 0
 
     def next_delay_s(self) -> float:
         """Return how long to wait before the next attempt, longer each time.
 
         Half of the delay is jitter, so that many clients that lost the same server do not come
-        back in step.
+        back in step. What is kept apart are the attempts: for as long as the last connection lived
+        nobody has to wait once more.
         """
         ceiling = min(CAP_S, FIRST_S * 2 ** min(self.failures, 10))
         self.failures += 1
-        return self._uniform(ceiling / 2, ceiling)
+        lived_s, self._lived_s = self._lived_s, 0.0
+        least_s = self._uniform(FIRST_S / 2, FIRST_S)
+        return max(least_s, self._uniform(ceiling / 2, ceiling) - lived_s)
 
     def ended(self, lived_s: float) -> None:
         """Note how long a connection lived; a stable one starts the delays anew."""
+        self._lived_s = lived_s
         if lived_s >= STABLE_S:
             self.failures = 0
 

@@ -1,0 +1,98 @@
+"""What can be made to go wrong, and how one run is drawn from a seed. Pure."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from tests.chaos import points
+
+BUS, PRIVATE, ORDERS = "bus", "private-stream-main", "order-execution-main"
+OPS: Final = (
+    "order.create",
+    "order.create",
+    "order.create",
+    "order.create-batch",
+    "order.amend",
+    "order.cancel",
+    "order.amend-batch",
+    "order.cancel-batch",
+)
+# At the exchange: the request has arrived, or it was acted on and nobody was told.
+_MOMENTS: Final = ("acting", "acted")
+_VICTIMS: Final = ((ORDERS,), (PRIVATE,), (BUS,), (ORDERS, PRIVATE), (BUS, ORDERS, PRIVATE))
+# What the exchange's side of the wire does to the answer; names of the simulator's faults.
+_ANSWERS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
+    ("lose_ack", {"when": "before"}),
+    ("lose_ack", {"when": "after"}),
+    ("lose_ack", {"when": "before", "cut": True}),
+    ("lose_ack", {"when": "after", "cut": True}),
+    ("answer", {"code": 10016}),
+    ("answer", {"code": 10016, "act": True}),
+    ("answer", {"code": 10000, "act": True, "cut": True}),
+    ("answer", {"code": 10019}),
+    ("answer", {"code": 10006}),
+    ("answer", {"code": 110007}),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One run: an op, and one thing that goes wrong on its way.
+
+    `kind` is `point` (`program` dies at `where`), `moment` (`victims` die when the exchange is at
+    `where`), `cut` (`scope` is cut then) or `answer` (the simulator's fault `where` with `fields`).
+    `fills` has the order meet the market, `again` has the client ask a second time.
+    """
+
+    op: str
+    category: str
+    fills: bool
+    again: bool
+    kind: str
+    where: str
+    program: str = ""
+    victims: tuple[str, ...] = ()
+    scope: str = ""
+    fields: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def step(self) -> str:
+        """Where on the order's way it strikes, for the report."""
+        if self.kind == "point":
+            return f"kill {self.program} at {self.where}"
+        if self.kind == "moment":
+            return f"kill {'+'.join(self.victims)} at {self.where}"
+        if self.kind == "cut":
+            return f"cut {self.scope} at {self.where}"
+        return f"{self.where} {' '.join(f'{name}={value}' for name, value in self.fields)}"
+
+
+def draw(rng: random.Random, *, over_rest: bool) -> Scenario:
+    """Draw one run; every step of the way is as likely as any other."""
+    op = rng.choice(OPS)
+    category = rng.choice(("linear", "linear", "spot"))
+    fills = op.startswith("order.create") and rng.random() < 0.3
+    again = rng.random() < 0.5
+    kind = rng.choice(("point", "point", "moment", "cut", "answer"))
+    base = {"op": op, "category": category, "fills": fills, "again": again, "kind": kind}
+    if kind == "point":
+        program, where = rng.choice(_way(over_rest=over_rest))
+        return Scenario(**base, where=where, program=program)  # type: ignore[arg-type]
+    if kind == "moment":
+        where, victims = rng.choice(_MOMENTS), rng.choice(_VICTIMS)
+        return Scenario(**base, where=where, victims=victims)  # type: ignore[arg-type]
+    if kind == "cut":
+        scope = rng.choice(("rest" if over_rest else "trade", "private", "all"))
+        return Scenario(**base, where=rng.choice(_MOMENTS), scope=scope)  # type: ignore[arg-type]
+    name, fields = rng.choice(_ANSWERS)
+    return Scenario(**base, where=name, fields=tuple(fields.items()))  # type: ignore[arg-type]
+
+
+def _way(*, over_rest: bool) -> list[tuple[str, str]]:
+    """Return every step that an order passes, as (program, point)."""
+    not_passed = ("sending", "sent") if over_rest else ("posting", "posted")
+    way = [(ORDERS, point) for point in points.ORDER_EXECUTION if point not in not_passed]
+    way += [(PRIVATE, point) for point in points.PRIVATE_STREAM]
+    return way + [(BUS, point) for point in points.BUS]
