@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections import Counter
@@ -154,9 +155,12 @@ class Campaign:
             world.arm(scenario.program, scenario.where)
         elif scenario.kind == "moment":
             setattr(world.exchange, scenario.where, lambda: world.strike(*scenario.victims))
-        elif scenario.kind == "cut":
+        elif scenario.kind in ("cut", "held"):
             sim = world.simulator.simulator
-            setattr(world.exchange, scenario.where, lambda: sim.fault("cut", scope=scenario.scope))
+            world.exchange.hold_ms = scenario.hold_ms
+            if scenario.scope:
+                cut = functools.partial(sim.fault, "cut", scope=scenario.scope)
+                setattr(world.exchange, scenario.where, cut)
         else:
             fields = dict(scenario.fields)
             world.simulator.fault(scenario.where, op=scenario.op, **fields)
@@ -166,8 +170,8 @@ class Campaign:
         world = self._world
         if scenario.kind == "answer":
             return not world.simulator.state()["faults"]["orders"]
-        if scenario.kind == "cut":
-            return getattr(world.exchange, scenario.where) is None
+        if scenario.kind in ("cut", "held"):
+            return getattr(world.exchange, scenario.where) is None and not world.exchange.hold_ms
         expected = {scenario.program} if scenario.kind == "point" else set(scenario.victims)
         due_s = time.monotonic() + 0.5
         while not expected <= set(world.dead()):

@@ -21,6 +21,9 @@ OPS: Final = (
 )
 # At the exchange: the request has arrived, or it was acted on and nobody was told.
 _MOMENTS: Final = ("acting", "acted")
+# How long a request lies about before the exchange acts on it: longer than a client waits, and less
+# than its recv_window.
+_HOLDS_MS: Final = (100, 400, 700, 950)
 _VICTIMS: Final = ((ORDERS,), (PRIVATE,), (BUS,), (ORDERS, PRIVATE), (BUS, ORDERS, PRIVATE))
 # What the exchange's side of the wire does to the answer; names of the simulator's faults.
 _ANSWERS: Final[tuple[tuple[str, dict[str, object]], ...]] = (
@@ -42,7 +45,8 @@ class Scenario:
     """One run: an op, and one thing that goes wrong on its way.
 
     `kind` is `point` (`program` dies at `where`), `moment` (`victims` die when the exchange is at
-    `where`), `cut` (`scope` is cut then) or `answer` (the simulator's fault `where` with `fields`).
+    `where`), `cut` (`scope` is cut then), `held` (acted on `hold_ms` late, `scope` cut meanwhile)
+    or `answer` (the simulator's fault `where` with `fields`).
     `fills` has the order meet the market, `again` has the client ask a second time.
     """
 
@@ -55,6 +59,7 @@ class Scenario:
     program: str = ""
     victims: tuple[str, ...] = ()
     scope: str = ""
+    hold_ms: int = 0
     fields: tuple[tuple[str, object], ...] = ()
 
     @property
@@ -66,6 +71,8 @@ class Scenario:
             return f"kill {'+'.join(self.victims)} at {self.where}"
         if self.kind == "cut":
             return f"cut {self.scope} at {self.where}"
+        if self.kind == "held":
+            return f"held for {self.hold_ms} ms{f', cut {self.scope}' if self.scope else ''}"
         return f"{self.where} {' '.join(f'{name}={value}' for name, value in self.fields)}"
 
 
@@ -75,7 +82,7 @@ def draw(rng: random.Random, *, over_rest: bool) -> Scenario:
     category = rng.choice(("linear", "linear", "spot"))
     fills = op.startswith("order.create") and rng.random() < 0.3
     again = rng.random() < 0.5
-    kind = rng.choice(("point", "point", "moment", "cut", "answer"))
+    kind = rng.choice(("point", "point", "moment", "cut", "held", "answer"))
     base = {"op": op, "category": category, "fills": fills, "again": again, "kind": kind}
     if kind == "point":
         program, where = rng.choice(_way(over_rest=over_rest))
@@ -86,6 +93,9 @@ def draw(rng: random.Random, *, over_rest: bool) -> Scenario:
     if kind == "cut":
         scope = rng.choice(("rest" if over_rest else "trade", "private", "all"))
         return Scenario(**base, where=rng.choice(_MOMENTS), scope=scope)  # type: ignore[arg-type]
+    if kind == "held":
+        scope, hold_ms = rng.choice(("", "private", "all")), rng.choice(_HOLDS_MS)
+        return Scenario(**base, where="acting", scope=scope, hold_ms=hold_ms)  # type: ignore[arg-type]
     name, fields = rng.choice(_ANSWERS)
     return Scenario(**base, where=name, fields=tuple(fields.items()))  # type: ignore[arg-type]
 

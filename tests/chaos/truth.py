@@ -5,11 +5,13 @@ Read from the simulator itself, not over the wire that is being cut.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
 from bybitd.simulator.wire import RunningSimulator
+from bybitd.simulator.wire.desk import Answer
 
 Hook = Callable[[], None]
 _LISTS: Final = ("/v5/order/realtime", "/v5/order/history")
@@ -20,7 +22,8 @@ class Exchange:
 
     `creates` counts arrivals by orderLinkId, `changes` those of amends and cancels by (op,
     orderLinkId). `acting` runs once when a request has arrived and nothing has happened yet,
-    `acted` once when it has happened and nobody was told.
+    `acted` once when it has happened and nobody was told. With `hold_ms` the next request that
+    arrives is acted on only that much later, and never answered.
     """
 
     def __init__(self, simulator: RunningSimulator, uid: int) -> None:
@@ -28,6 +31,7 @@ class Exchange:
         self.changes: Counter[tuple[str, str]] = Counter()
         self.acting: Hook | None = None
         self.acted: Hook | None = None
+        self.hold_ms = 0
         self._simulator = simulator
         self._uid = uid
         desk = simulator.simulator._trade._desk
@@ -61,9 +65,18 @@ class Exchange:
     def _watched(self, who: Any, path: str, body: dict[str, Any], now_ms: int) -> Any:
         self._count(path, body)
         self._fire("acting")
+        if self.hold_ms:
+            delay_s, self.hold_ms = self.hold_ms / 1000, 0
+            asyncio.get_running_loop().call_later(delay_s, self._late, who, path, body)
+            return Answer(lost=True)
         answer = self._act(who, path, body, now_ms)
         self._fire("acted")
         return answer
+
+    def _late(self, who: Any, path: str, body: dict[str, Any]) -> None:
+        simulator = self._simulator.simulator
+        self._act(who, path, body, simulator.clock.engine_ms())
+        simulator.publish()
 
     def _count(self, path: str, body: dict[str, Any]) -> None:
         op = path.removeprefix("/v5/order/").removesuffix("-batch")

@@ -29,7 +29,7 @@ PROGRAMS: Final = (BUS, PRIVATE, ORDERS)
 # Short times, so that what can be proven is proven soon.
 _CONFIG: Final = """\
 environment: sim
-accounts: {main: {recv_window_ms: 500, order_timeout_ms: 600}}
+accounts: {main: {recv_window_ms: 1000, order_timeout_ms: 300}}
 feeds:
   spot: {enabled: false}
   linear: {enabled: false}
@@ -68,6 +68,7 @@ class World(Gateway):
         for program in PROGRAMS:
             self._arm(program).unlink(missing_ok=True)
         self.exchange.acting = self.exchange.acted = None
+        self.exchange.hold_ms = 0
         self.simulator.fault("clear")
 
     def strike(self, *programs: str) -> None:
