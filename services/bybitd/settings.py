@@ -67,6 +67,12 @@ class Feeds(_Section, frozen=True):
         return feed
 
 
+class Rest(_Section, frozen=True):
+    """REST calls to the exchange, of all programs together."""
+
+    calls_per_5s: Annotated[int, msgspec.Meta(ge=20, le=600)] = 500
+
+
 class Account(_Section, frozen=True):
     """One account: where its keys are, and how long an order may take.
 
@@ -115,6 +121,7 @@ class Settings(_Section, frozen=True):
     log: Log = Log()
     bus: Bus = Bus()
     feeds: Feeds = Feeds()
+    rest: Rest = Rest()
     accounts: dict[Name, Account] = msgspec.field(default_factory=lambda: {"main": Account()})
     journal: Journal = Journal()
     simulator: Simulator = Simulator()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import http.server
 import queue
 import socket
@@ -9,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from bybitd.net.errors import HttpRefused, NotSent, OutcomeUnknown
+from bybitd.net.errors import HttpRefused, IpBanned, NotSent, OutcomeUnknown
 from bybitd.net.rest import RestClient, RestReply, RestWorker, encode_query
+from tests.net.gates import OpenGate
 from tests.net.servers import Answer, http_server
 
 
@@ -34,7 +36,7 @@ def test_the_signed_bytes_of_a_get_are_the_bytes_sent() -> None:
         return 200, {}, envelope({})
 
     with http_server(answer) as url:
-        client = RestClient(url, lambda payload: {"X-Signed": payload})
+        client = RestClient(url, OpenGate(), lambda payload: {"X-Signed": payload})
         client.get("/v5/x", {"symbol": "SOLUSDT_SOL/USDT", "cursor": "a%3A1%2C2"})
         client.get("/v5/x", {"cursor": "a%3ab%2c"})
         client.close()
@@ -54,7 +56,7 @@ def test_the_signed_bytes_of_a_post_are_the_bytes_sent() -> None:
         return 200, {}, envelope({"orderId": "1"})
 
     with http_server(answer) as url:
-        client = RestClient(url, lambda payload: {"X-Signed": payload})
+        client = RestClient(url, OpenGate(), lambda payload: {"X-Signed": payload})
         reply = client.post("/v5/order/create", {"qty": "0.10"})
         client.close()
     assert seen == [('{"qty":"0.10"}', '{"qty":"0.10"}', "POST")]
@@ -68,7 +70,7 @@ def test_limits_are_read_whatever_the_case_of_their_headers() -> None:
         "X-Bapi-Limit-Reset-Timestamp": "1700000000000",
     }
     with http_server(always(200, envelope({}, code=10006), headers)) as url:
-        client = RestClient(url)
+        client = RestClient(url, OpenGate())
         reply = client.get("/v5/market/time")
         client.close()
     assert (reply.ret_code, reply.limit, reply.remaining) == (10006, 10, 7)
@@ -79,7 +81,7 @@ def test_limits_are_read_whatever_the_case_of_their_headers() -> None:
 def test_no_listener_means_that_nothing_was_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    client = RestClient(f"http://127.0.0.1:{port}", timeout_s=2)
+    client = RestClient(f"http://127.0.0.1:{port}", OpenGate(), timeout_s=2)
     with pytest.raises(NotSent) as caught:
         client.post("/v5/order/create", {})
     assert not caught.value.sent
@@ -94,7 +96,7 @@ def test_a_hang_up_after_the_request_leaves_the_outcome_unknown_and_repeats_noth
         return 0, {}, b""
 
     with http_server(answer) as url:
-        client = RestClient(url)
+        client = RestClient(url, OpenGate())
         with pytest.raises(OutcomeUnknown) as caught:
             client.post("/v5/order/create", {})
         client.close()
@@ -104,7 +106,7 @@ def test_a_hang_up_after_the_request_leaves_the_outcome_unknown_and_repeats_noth
 
 def test_an_answer_that_is_no_envelope_leaves_the_outcome_unknown() -> None:
     with http_server(always(200, b"<html>")) as url:
-        client = RestClient(url)
+        client = RestClient(url, OpenGate())
         with pytest.raises(OutcomeUnknown):
             client.get("/v5/market/time")
         client.close()
@@ -115,7 +117,7 @@ def test_an_answer_that_is_no_envelope_leaves_the_outcome_unknown() -> None:
 )
 def test_a_status_tells_whether_the_request_may_have_acted(status: int, sent: bool) -> None:
     with http_server(always(status, b"access too frequent")) as url:
-        client = RestClient(url)
+        client = RestClient(url, OpenGate())
         with pytest.raises(HttpRefused) as caught:
             client.post("/v5/order/create", {})
         client.close()
@@ -145,7 +147,7 @@ def test_pages_end_with_an_empty_or_repeated_cursor_or_an_empty_page(
 ) -> None:
     answer, asked = paged([([{"n": 1}], "p%3A1"), ending])
     with http_server(answer) as url:
-        client = RestClient(url)
+        client = RestClient(url, OpenGate())
         rows = [row for page in client.pages("/v5/x", {"limit": 1}) for row in page]
         client.close()
     assert rows == [{"n": 1}, *ending[0]]
@@ -154,7 +156,7 @@ def test_pages_end_with_an_empty_or_repeated_cursor_or_an_empty_page(
 
 def test_a_list_broken_off_by_a_refusal_does_not_pass_for_a_whole_one() -> None:
     with http_server(always(200, envelope({}, code=10006))) as url:
-        client = RestClient(url)
+        client = RestClient(url, OpenGate())
         with pytest.raises(OutcomeUnknown, match="10006"):
             list(client.pages("/v5/x", {}))
         client.close()
@@ -203,3 +205,49 @@ def test_a_worker_that_is_full_can_be_closed_and_drops_what_waits() -> None:
     hold.put(None)
     worker.close(timeout_s=5)
     assert not any(thread.is_alive() for thread in worker._threads)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "bans"),
+    [
+        (403, b"403, access too frequent. Try again later.", 1),
+        (403, b"Access Too Frequent", 1),
+        (403, b"The Amazon CloudFront distribution is configured to block your country", 0),
+        (403, b"", 0),
+        (429, b"access too frequent", 0),
+        (200, envelope({}, code=10018), 1),
+        (200, envelope({}, code=10006), 0),
+    ],
+)
+def test_only_what_says_that_the_address_is_banned_counts_as_a_ban(
+    status: int, body: bytes, bans: int
+) -> None:
+    gate = OpenGate()
+    with http_server(always(status, body)) as url:
+        client = RestClient(url, gate)
+        with contextlib.suppress(HttpRefused):
+            client.get("/v5/market/time")
+        client.close()
+    assert gate.bans == bans
+
+
+class Shut(OpenGate):
+    def enter(self, path: str) -> None:
+        raise IpBanned(path, 1_700_000_000_000)
+
+
+def test_nothing_leaves_when_the_gate_is_shut_and_it_is_said_until_when() -> None:
+    seen = []
+
+    def answer(*_: object) -> tuple[int, dict[str, str], bytes]:
+        seen.append(1)
+        return 200, {}, envelope({})
+
+    with http_server(answer) as url:
+        client = RestClient(url, Shut())
+        for call in (lambda: client.get("/v5/market/time"), lambda: client.post("/v5/x", {})):
+            with pytest.raises(NotSent, match="1700000000000") as caught:
+                call()
+            assert not caught.value.sent
+        client.close()
+    assert seen == []

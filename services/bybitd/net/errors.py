@@ -4,6 +4,8 @@ NetError
 +-- ConnectFailed       no connection was made: nothing was sent
 +-- RestError           a REST call without a valid answer
     +-- NotSent         certainly nothing left this machine
+    |   +-- OverBudget  the IP address has used its budget up (see `until_ms`)
+    |       +-- IpBanned    the exchange has banned the IP address
     +-- OutcomeUnknown  it was sent, and no valid answer came
     +-- HttpRefused     an HTTP status other than 200 (see `status`)
 """
@@ -31,6 +33,25 @@ class NotSent(RestError):
     """Raised when the request certainly did not reach the exchange."""
 
     sent = False
+
+
+class OverBudget(NotSent):
+    """Raised when too many calls of this IP address have left already. `until_ms` (Unix ms) is when
+    the next may be tried.
+    """
+
+    why = "this IP address has used up its budget of REST calls"
+
+    def __init__(self, path: str, until_ms: int) -> None:
+        self.path = path
+        self.until_ms = until_ms
+        super().__init__(f"{path}: not sent: {self.why}; try again after {until_ms} (Unix ms)")
+
+
+class IpBanned(OverBudget):
+    """Raised while the exchange refuses all REST calls of this IP address: none may leave."""
+
+    why = "the exchange has banned this IP address for calling too often"
 
 
 class OutcomeUnknown(RestError):

@@ -19,12 +19,18 @@ import urllib3
 from urllib3.util import parse_url
 
 from bybitd.net.errors import HttpRefused, NotSent, OutcomeUnknown, RestError
+from bybitd.net.ip_gate import Gate
 
 _LIMIT, _REMAINING, _RESET = (
     "X-Bapi-Limit",
     "X-Bapi-Limit-Status",
     "X-Bapi-Limit-Reset-Timestamp",
 )
+# How the exchange tells that it has banned this address. HTTP 403 alone does not: a GET with a body
+# and an address in the wrong country get that too (Bybit V5, "Rate Limit Rules", "Error Codes").
+_FORBIDDEN = 403
+_TOO_FREQUENT = "access too frequent"
+_IP_LIMIT = 10018
 
 
 class Signer(Protocol):
@@ -66,18 +72,21 @@ _decode = msgspec.json.Decoder(_Envelope).decode
 class RestClient:
     """Calls one base URL over kept connections. Thread-safe, blocking.
 
-    Nothing is ever repeated here: whether a repetition is harmless is the caller's to know.
+    Nothing is ever repeated here: whether a repetition is harmless is the caller's to know. Every
+    call passes `gate`, which may hold it back, and is told when the exchange bans this address.
     """
 
     def __init__(
         self,
         base_url: str,
+        gate: Gate,
         signer: Signer | None = None,
         *,
         authority: str = "",
         timeout_s: float = 10.0,
     ) -> None:
         self._base = base_url
+        self._gate = gate
         self._signer = signer
         self._pool = urllib3.PoolManager(
             maxsize=4,
@@ -90,8 +99,9 @@ class RestClient:
         """Ask. A `cursor` goes back exactly as it came: it is percent-encoded already.
 
         Raises:
-            RestError: see `bybitd.net.errors`.
+            RestError: see `bybitd.net.errors`; `OverBudget` among them, with which nothing left.
         """
+        self._gate.enter(path)
         query = _as_sent(encode_query(params or {}))
         headers = self._signer(query) if self._signer else {}
         return self._call("GET", path, f"?{query}" if query else "", headers, None)
@@ -104,6 +114,7 @@ class RestClient:
             OutcomeUnknown: it may have acted.
             HttpRefused: see its `sent`.
         """
+        self._gate.enter(path)
         text = msgspec.json.encode(body).decode()
         headers = self._signer(text) if self._signer else {}
         headers["Content-Type"] = "application/json"
@@ -151,11 +162,16 @@ class RestClient:
             raise OutcomeUnknown(f"{path}: {type(error).__name__} after sending") from None
         received_ns = time.time_ns()
         if answer.status != 200:
-            raise HttpRefused(answer.status, path, answer.data[:200].decode("utf-8", "replace"))
+            text = answer.data[:200].decode("utf-8", "replace")
+            if answer.status == _FORBIDDEN and _TOO_FREQUENT in text.lower():
+                self._gate.banned()
+            raise HttpRefused(answer.status, path, text)
         try:
             envelope = _decode(answer.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise OutcomeUnknown(f"{path}: the answer is not the exchange's envelope") from None
+        if envelope.retCode == _IP_LIMIT:
+            self._gate.banned()
         return RestReply(
             ret_code=envelope.retCode,
             ret_msg=envelope.retMsg,

@@ -39,7 +39,7 @@ def main(program: Program) -> None:
 
     announcer = Announcer(program, account, journal)
     orders, actions = announcer.orders, announcer.actions
-    access = AccountAccess(settings, account, program.run_dir, loop)
+    access = AccountAccess(settings, account, program.run_dir, loop, program.ip_gate)
     look_ups = RestWorker(loop.call_soon_threadsafe, threads=1)
     searcher = Searcher(access, look_ups, orders, actions)
     flights = Flights()

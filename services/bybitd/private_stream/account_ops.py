@@ -12,7 +12,7 @@ from typing import Any, Final
 from bybitbus.codes import Code, Origin, Outcome
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
-from bybitd.net.errors import RestError
+from bybitd.net.errors import OverBudget, RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.private_stream.account import Account
 from bybitd.private_stream.state import Record, position_to_rest, updated_ms
@@ -116,7 +116,7 @@ class AccountOps:
 
     def _ask(self, call: Call, chosen: dict[str, Any]) -> None:
         op = call.request.op
-        client = self._access.client
+        client = self._access.inquirer
         if op in _NEED_CATEGORY and "category" not in chosen:
             call.fail(
                 gateway_error(
@@ -215,6 +215,11 @@ def _refused(op: str, reply: RestReply) -> ErrorBody:
 
 
 def _unanswered(op: str, error: RestError | None) -> ErrorBody:
+    if isinstance(error, OverBudget):
+        hint = f"try again after {error.until_ms} (Unix ms)"
+        return gateway_error(
+            Code.RATE_LIMITED, f"{op}: {error.why}; nothing was sent", hint=hint, retry_safe=True
+        )
     return ErrorBody(
         code=Code.NO_ANSWER if error is None or error.sent else Code.UNAVAILABLE,
         message=f"{op}: the exchange did not answer: {error}",

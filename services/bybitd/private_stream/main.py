@@ -22,7 +22,7 @@ def main(program: Program) -> None:
     """Keep one account until told to stop."""
     name = program.name.removeprefix(PREFIX)
     loop = program.loop
-    access = AccountAccess(program.settings, name, program.run_dir, loop)
+    access = AccountAccess(program.settings, name, program.run_dir, loop, program.ip_gate)
     worker = RestWorker(loop.call_soon_threadsafe, threads=1)
     questions = RestWorker(loop.call_soon_threadsafe, threads=2)
     fills = Fills(program.state_dir / f"{name}.private.db")

@@ -8,6 +8,7 @@ from typing import Any
 
 from bybitd.net.backoff import ConnectBudget
 from bybitd.net.connection import Address
+from bybitd.net.ip_budget import Share
 from bybitd.net.rest import RestWorker
 from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
@@ -80,7 +81,8 @@ def main(program: Program) -> None:
     )
     late_joiners = LateJoiners(loop, feed.resend)
     worker = RestWorker(loop.call_soon_threadsafe, threads=1)
-    instruments = Instruments(category, loop, worker, find)
+    gate = program.ip_gate.of(Share.MARKET)
+    instruments = Instruments(category, loop, worker, find, gate)
     requests = Requests(feed, instruments, program.publisher.epoch, program.publisher.seq)
 
     def details() -> Mapping[str, Any]:

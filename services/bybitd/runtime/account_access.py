@@ -14,6 +14,8 @@ from typing import Any, Final
 from bybitd.net.clock import ClockOffset, now_ms
 from bybitd.net.connection import Address
 from bybitd.net.errors import RestError
+from bybitd.net.ip_budget import Share
+from bybitd.net.ip_gate import IpGate
 from bybitd.net.rest import RestClient, RestReply, RestWorker
 from bybitd.runtime import credentials, exchange
 from bybitd.runtime.loop import Loop
@@ -31,19 +33,24 @@ log = logging.getLogger(__name__)
 class AccountAccess:
     """One account's way to the exchange. Everything but `call`'s jobs belongs to the loop's thread.
 
-    `client` is None until `known`. Requests are signed with the account's `recv_window_ms` and the
-    measured time of the exchange.
+    `client` is None until `known`, and so is `inquirer`, which is for what clients only want to
+    know: it leaves room in the IP budget for the other. Requests are signed with the account's
+    `recv_window_ms` and the measured time of the exchange.
     """
 
-    def __init__(self, settings: Settings, account: str, run_dir: Path, loop: Loop) -> None:
+    def __init__(
+        self, settings: Settings, account: str, run_dir: Path, loop: Loop, ip_gate: IpGate
+    ) -> None:
         self.settings = settings
         self.account = account
         self.recv_window_ms = settings.accounts[account].recv_window_ms
         self.clock = ClockOffset()
         self.client: RestClient | None = None
+        self.inquirer: RestClient | None = None
         self.has_trade_socket = True
         self._run_dir = run_dir
         self._loop = loop
+        self._ip_gate = ip_gate
         self._endpoints: exchange.Endpoints | None = None
         self._key: Key | None = None
         self._public: RestClient | None = None
@@ -100,7 +107,7 @@ class AccountAccess:
     def close(self) -> None:
         """Release threads and connections."""
         self._worker.close()
-        for client in (self.client, self._public):
+        for client in (self.client, self.inquirer, self._public):
             if client is not None:
                 client.close()
 
@@ -115,8 +122,15 @@ class AccountAccess:
             self.has_trade_socket = endpoints.hosts.trade is not None
             base, authority = endpoints.hosts.rest, endpoints.authority
             key = self._key
-            self.client = RestClient(base, lambda text: self._sign(key, text), authority=authority)
-            self._public = RestClient(base, authority=authority)
+
+            def sign(payload: str) -> dict[str, str]:
+                return self._sign(key, payload)
+
+            gate = self._ip_gate.of(Share.ESSENTIAL)
+            lower = self._ip_gate.of(Share.ACCOUNT)
+            self.client = RestClient(base, gate, sign, authority=authority)
+            self.inquirer = RestClient(base, lower, sign, authority=authority)
+            self._public = RestClient(base, gate, authority=authority)
             log.info("= the exchange is at %s", base)
         return True
 

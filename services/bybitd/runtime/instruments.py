@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from bybitd.net.connection import Cancellable
 from bybitd.net.errors import RestError
+from bybitd.net.ip_gate import Gate
 from bybitd.net.rest import RestClient, RestWorker
 from bybitd.runtime.exchange import Endpoints
 
@@ -43,6 +44,7 @@ class Instruments:
         timers: Timers,
         worker: RestWorker,
         find: Callable[[], Endpoints | None],
+        gate: Gate,
     ) -> None:
         self.fetched_ns = 0
         self.problem = "not fetched yet"
@@ -50,6 +52,7 @@ class Instruments:
         self._timers = timers
         self._worker = worker
         self._find = find
+        self._gate = gate
         self._rows: dict[str, Row] = {}
         self._failures = 0
 
@@ -58,7 +61,12 @@ class Instruments:
         endpoints = self._find()
         if endpoints is None:
             self._failed("the address of the exchange is not known yet")
-        elif not self._worker.submit(lambda: fetch(endpoints, self._category), self._fetched):
+            return
+
+        def job() -> list[Row]:
+            return fetch(endpoints, self._category, self._gate)
+
+        if not self._worker.submit(job, self._fetched):
             self._failed("too many REST calls wait")
 
     def rows(self, symbol: str | None = None) -> list[Row]:
@@ -92,13 +100,13 @@ class Instruments:
         self._timers.call_later(delay_s, self.refresh)
 
 
-def fetch(endpoints: Endpoints, category: str) -> list[Row]:
+def fetch(endpoints: Endpoints, category: str, gate: Gate) -> list[Row]:
     """Return every instrument of a category, all pages. Blocks.
 
     Raises:
         RestError: a page did not come: a list that is not whole is none.
     """
-    client = RestClient(endpoints.hosts.rest, authority=endpoints.authority)
+    client = RestClient(endpoints.hosts.rest, gate, authority=endpoints.authority)
     base: Row = {"category": category, "limit": _PAGE}
     asked = [base]
     if category == "option":

@@ -10,6 +10,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.ops import OPS
 from bybitbus.publisher import Publisher
 from bybitbus.server import Call, Server
+from bybitd.net.ip_gate import FILE, IpGate
 from bybitd.runtime.loop import Loop
 from bybitd.runtime.process import resident_bytes
 from bybitd.settings import Settings
@@ -82,6 +84,17 @@ class Program:
         self.topics: set[str] = set()  # what subscribers ask this process for, as they wrote it
         self._status_topic = topics.join("gateway", f"status.{name}")
 
+    @cached_property
+    def ip_gate(self) -> IpGate:
+        """What every REST call of this process must pass.
+
+        Raises:
+            StartError: its file in the state folder can not be used.
+        """
+        # What the simulator thinks of us says nothing about the exchange.
+        name = f"{FILE}.sim" if self.settings.environment == "sim" else FILE
+        return IpGate(self.state_dir, self.settings.rest.calls_per_5s, name=name)
+
     # What a process adds to its frame
 
     def handle(self, ops: Mapping[str, Handler]) -> None:
@@ -126,10 +139,12 @@ class Program:
 
     def status(self) -> dict[str, Any]:
         """Return the status map (`ipc/PROTOCOL.md`, "Status")."""
+        banned_until_ms = self._banned_until_ms()
+        state, reason = self._shown(banned_until_ms)
         return {
             "program": self.name,
-            "state": self.state,
-            "reason": self.reason,
+            "state": state,
+            "reason": reason,
             "environment": self.settings.environment,
             "pid": os.getpid(),
             "started_ns": self.started_ns,
@@ -143,8 +158,22 @@ class Program:
                 "undeliverable": self.server.undeliverable,
                 **self.counters,
             },
+            **({"rest_banned_until_ms": banned_until_ms} if banned_until_ms else {}),
             **self.details(),
         }
+
+    def _banned_until_ms(self) -> int:
+        gate: IpGate | None = self.__dict__.get("ip_gate")  # not opened by those who need none
+        return 0 if gate is None else gate.banned_until_ms()
+
+    def _shown(self, banned_until_ms: int) -> tuple[str, str]:
+        """Return state and reason with what concerns every program that uses REST."""
+        if not banned_until_ms:
+            return self.state, self.reason
+        until = time.strftime("%H:%M:%S", time.gmtime(-(-banned_until_ms // 1000)))
+        ban = f"the exchange has banned this IP address: no REST call leaves until {until} UTC"
+        reason = f"{self.reason}; {ban}" if self.reason else ban
+        return "degraded" if self.state == "ready" else self.state, reason
 
     def publish_status(self) -> None:
         """Publish the status now; it also goes out once a second."""
@@ -172,6 +201,8 @@ class Program:
         self.server.close()
         self.loop.close()
         self.context.destroy(linger=0)
+        if "ip_gate" in self.__dict__:
+            self.ip_gate.close()
         self._lock.close()
 
     def _take_calls(self) -> None:
