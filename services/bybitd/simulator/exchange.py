@@ -15,6 +15,8 @@ from bybitd.simulator.account_queries import AccountQueries
 from bybitd.simulator.book import Fill
 from bybitd.simulator.changes import Changes
 from bybitd.simulator.fair_value import FairValue
+from bybitd.simulator.fills import Fills
+from bybitd.simulator.forced import Forced
 from bybitd.simulator.funding import Funding
 from bybitd.simulator.ids import Identifiers
 from bybitd.simulator.instruments import Instrument
@@ -24,6 +26,8 @@ from bybitd.simulator.market_queries import MarketQueries
 from bybitd.simulator.markets import Markets
 from bybitd.simulator.open_topics import OpenTopics
 from bybitd.simulator.order_api import OrderApi
+from bybitd.simulator.orders import order_summary
+from bybitd.simulator.parameters import number
 from bybitd.simulator.position_api import PositionApi
 from bybitd.simulator.refusal import Refusal, UnknownTopic
 from bybitd.simulator.schedule import Schedule
@@ -84,8 +88,12 @@ class Exchange:
         self._accounts: dict[int, Account] = {}
         margin = Margin(self._markets)
         self._changes = Changes(self._accounts, margin, store, ids.event)
-        self._trading = Trading(self._accounts, self._markets, margin, self._changes, ids)
+        fills = Fills(self._markets.fair_value, self._changes)
+        self._trading = Trading(self._accounts, self._markets, margin, self._changes, fills, ids)
         self._funding = Funding(self._markets, self._changes, ids, now_ms)
+        self._forced = Forced(
+            self._markets, self._trading, fills, self._funding, self._changes, ids
+        )
         self._topics = OpenTopics(self._markets)
         self._schedule = Schedule()
         self._public = MarketQueries(self._markets, self._rendered)
@@ -248,6 +256,37 @@ class Exchange:
         Raises UnknownTopic when no such topic is open.
         """
         self._topics.book(category, topic).lose_next()
+
+    def execute(
+        self, uid: int, exec_type: str, category: str, symbol: str, qty: str, now_ms: int
+    ) -> None:
+        """Give positions an execution that no order made: Funding, AdlTrade, BustTrade, Settle.
+
+        Raises ValueError when there is no such account, symbol or position.
+        """
+        self._now_ms = max(self._now_ms, now_ms)
+        account = self._accounts.get(uid)
+        it = self._markets.instruments.get(category, {}).get(symbol)
+        size = number(qty)
+        if account is None or it is None or (qty and not size):
+            raise ValueError(f"no account {uid}, no {category} symbol {symbol}, or no size {qty!r}")
+        try:
+            self._forced.execute(account, exec_type, it, size, self._now_ms)
+        finally:
+            self._settle()
+
+    # --- the truth, for tests
+    def orders(self) -> list[tuple[int, dict[str, Any]]]:
+        """List (uid, summary) of all orders that the exchange still knows, oldest first."""
+        return [
+            (uid, order_summary(order, self._markets.instruments[order.category][order.symbol]))
+            for uid, account in self._accounts.items()
+            for order in sorted(
+                (*account.closed_orders.values(), *account.open_orders.values()),
+                key=lambda order: order.row,
+            )
+            if order.symbol in self._markets.instruments.get(order.category, {})
+        ]
 
     def _rendered(self, it: Instrument, kind: str) -> bool:
         return self._topics.rendered(it.category, f"orderbook.{kind}.{it.symbol}")

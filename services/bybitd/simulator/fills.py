@@ -40,6 +40,7 @@ class Fills:
         *,
         maker: bool,
         exec_id: str,
+        exec_type: str = "Trade",
     ) -> None:
         """Book one fill of an order: money, position, order sums, execution record."""
         it = market.instrument
@@ -75,7 +76,7 @@ class Fills:
             "execQty": it.size.text(trade.lots),
             "execValue": plain(worth),
             "execTime": str(trade.at_ms),
-            "execType": "Trade",
+            "execType": exec_type,
             "execFee": plain(fee),
             "execFeeV2": "",
             "feeRate": plain(rate),
@@ -96,7 +97,7 @@ class Fills:
             "seq": trade.seq,
         }
         if it.category in ("linear", "inverse"):
-            record["createType"] = "CreateByUser"
+            record["createType"] = order.create_type
         if it.category == "option":
             value = self._fair_value.option(it, trade.at_ms)
             record["indexPrice"] = record["underlyingPrice"] = f"{value.underlying:.2f}"

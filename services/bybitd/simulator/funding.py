@@ -34,9 +34,10 @@ class Funding:
             for position in account.positions.values():
                 it = self._markets.instruments[position.category][position.symbol]
                 if it.perpetual and position.size:
-                    self._pay(account, position, it, at_ms)
+                    self.pay(account, position, it, at_ms)
 
-    def _pay(self, account: Account, position: Position, it: Instrument, at_ms: int) -> None:
+    def pay(self, account: Account, position: Position, it: Instrument, at_ms: int) -> None:
+        """Let one position pay or receive at the rate of this moment."""
         market = self._markets.of(it)
         rate = Decimal(f"{self._markets.fair_value.funding_rate(it, at_ms - 1):.8f}")
         mark = market.mark_price(at_ms)

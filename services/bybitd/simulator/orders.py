@@ -36,6 +36,7 @@ class Order(msgspec.Struct, kw_only=True):
     is_leverage: int = 0
     market_unit: str = ""
     budget: Decimal | None = None
+    create_type: str = "CreateByUser"
     smp_type: str = "None"
     smp_order_id: str = ""
     status: str = "New"
@@ -73,6 +74,18 @@ class Order(msgspec.Struct, kw_only=True):
         self.reject_reason = reject_reason
 
 
+def order_summary(order: Order, it: Instrument) -> dict[str, Any]:
+    """Write what identifies an order and tells its state, in the words of its record."""
+    record = order_record(order, it)
+    return {name: record[name] for name in _SUMMARY}
+
+
+_SUMMARY = (
+    "category", "symbol", "orderId", "orderLinkId", "side", "orderType", "price", "qty",
+    "cumExecQty", "orderStatus", "cancelType", "rejectReason", "createdTime", "updatedTime",
+)  # fmt: skip
+
+
 def order_record(order: Order, it: Instrument) -> dict[str, Any]:
     """Write the record of the `order` topic, which is also the row of REST."""
     record = _plain_record(order, it)
@@ -82,7 +95,7 @@ def order_record(order: Order, it: Instrument) -> dict[str, Any]:
         case "option":
             record |= {"placeType": "price", "tpslMode": ""} | dict.fromkeys(_UNSET, "")
         case _:
-            record |= _UNSET | {"createType": "CreateByUser", "tpslMode": ""}
+            record |= _UNSET | {"createType": order.create_type, "tpslMode": ""}
     if order.budget is not None:
         record["qty"] = plain(order.budget)
         record["leavesQty"] = "0"

@@ -35,6 +35,7 @@ class Position(msgspec.Struct, kw_only=True):
     updated_ms: int = 0
     opened_ms: int = 0
     seq: int = -1
+    status: str = "Normal"
 
     @property
     def side(self) -> str:
@@ -146,7 +147,7 @@ def position_record(position: Position, it: Instrument, at: Valuation) -> dict[s
         "autoAddMargin": 0,
         "tradeMode": 0,
         "tpslMode": "Full",
-        "positionStatus": "Normal",
+        "positionStatus": position.status,
         "adlRankIndicator": 0,
         "isReduceOnly": False,
         "createdTime": str(position.created_ms),

@@ -34,13 +34,14 @@ class Trading:
         markets: Markets,
         margin: Margin,
         changes: Changes,
+        fills: Fills,
         ids: Identifiers,
     ) -> None:
         self._accounts = accounts
         self._markets = markets
         self._margin = margin
         self._changes = changes
-        self._fills = Fills(markets.fair_value, changes)
+        self._fills = fills
         self._ids = ids
         self._resting: dict[str, BookOrder] = {}
 
@@ -231,9 +232,9 @@ class Trading:
                 self._forget(order, market)
                 account.retire(order)
         for uid in {fill.maker.owner, fill.taker.owner} - {0}:
-            self._trim_reduce_only(self._accounts[uid], market, trade.at_ms)
+            self.after_fill(self._accounts[uid], market, trade.at_ms)
 
-    def _trim_reduce_only(self, account: Account, market: Market, now_ms: int) -> None:
+    def after_fill(self, account: Account, market: Market, now_ms: int) -> None:
         """Cancel or shrink resting reduce-only orders that would now do more than close."""
         it = market.instrument
         if it.category == "spot":
@@ -276,6 +277,13 @@ class Trading:
             market.user_orders -= 1
 
     # --- amend and cancel
+    def cancel_all_on(self, account: Account, it: Instrument, cancel: str, now_ms: int) -> None:
+        """Take every order of an account out of one market, whoever wants it (`cancelType`)."""
+        market = self._awake(it, now_ms)
+        for order in account.open_on(it.category, it.symbol):
+            if order.open:
+                self._withdraw(account, order, market, now_ms, cancel)
+
     def cancel(self, account: Account, order: Order, now_ms: int) -> Order:
         """Cancel an open order. Raises Refusal when the market filled it in this very moment."""
         market = self._awake(self._markets.instruments[order.category][order.symbol], now_ms)

@@ -3,6 +3,7 @@
 import pytest
 
 from bybitd.simulator.refusal import Refusal
+from bybitd.simulator.wire.arrivals import Arrivals
 from bybitd.simulator.wire.auth import Credential, HmacVerifier
 from bybitd.simulator.wire.desk import Desk
 from bybitd.simulator.wire.faults import Faults, parse
@@ -37,7 +38,15 @@ class Fixture:
     def __init__(self):
         self.exchange = RecordingExchange()
         self.faults = Faults()
-        self.desk = Desk(self.exchange, RateBook(RateLimits()), self.faults)
+        self.arrivals = Arrivals()
+        self.cuts = []
+        self.desk = Desk(
+            self.exchange,
+            RateBook(RateLimits()),
+            self.faults.orders,
+            self.arrivals,
+            self.cuts.append,
+        )
 
     def arm(self, name, /, **fields):
         self.faults.arm(parse(name, fields), 0)
@@ -122,3 +131,64 @@ def test_a_forced_answer_acts_only_if_told_to(at, act, orders):
     answer = at.create()
     assert (answer.retCode, answer.retMsg) == (10016, "Internal server error.")
     assert len(at.exchange.posts) == orders
+
+
+def test_the_wire_can_be_cut_between_acting_and_telling(at):
+    at.arm("lose_ack", when="after", cut_scope="private")
+    acted = []
+    at.exchange.private_post = lambda *_: acted.append(len(at.cuts)) or ({"orderId": "1"}, {})
+    at.create()
+    assert (acted, at.cuts) == ([0], ["private"])
+
+
+def test_an_acknowledgement_can_be_held_back_and_lose_its_req_id(at):
+    at.arm("hold_ack", ms=70)
+    at.arm("omit_req_id")
+    held, bare, plain = at.create(), at.create(), at.create()
+    assert (held.hold_ms, held.retCode, held.req_id) == (70, 0, True)
+    assert (bare.hold_ms, bare.retCode, bare.req_id) == (0, 0, False)
+    assert (plain.hold_ms, plain.req_id, len(at.exchange.posts)) == (0, True, 3)
+
+
+def test_a_refusal_for_too_many_visits_that_is_made_up_shows_an_empty_bucket(at):
+    at.arm("answer", code=10006)
+    grant = at.create(now_ms=5).grant
+    assert (grant.limit, grant.left, grant.reset_ms) == (10, 0, 1_005)
+    assert at.create(now_ms=5).grant.left == 9
+
+
+def test_a_reading_gets_a_fault_only_when_its_name_is_called(at):
+    path = "/v5/order/realtime"
+    at.arm("answer", code=10016)
+    assert at.desk.read(WHO, path, {"category": "linear"}, 0).retCode == 0
+    at.arm("answer", code=10000, op="order.realtime")
+    assert at.desk.read(WHO, path, {"category": "linear"}, 0).retCode == 10000
+    assert at.desk.read(WHO, path, {"category": "linear"}, 0).retCode == 0
+    assert at.create().retCode == 10016
+
+
+def test_readings_can_lag_behind(at):
+    rows = [{"orderId": "1", "createdTime": "1000"}, {"orderId": "2", "createdTime": "1900"}]
+    at.exchange.private_get = lambda *_: {"list": rows}
+    at.arm("read_lag", ms=200)
+
+    def seen(now_ms):
+        answer = at.desk.read(WHO, "/v5/order/history", {"category": "linear"}, now_ms)
+        return [row["orderId"] for row in answer.result["list"]]
+
+    assert seen(2_000) == ["1"]
+    assert seen(2_100) == ["1", "2"]
+    at.arm("read_lag", ms=0)
+    assert seen(1_900) == ["1", "2"]
+
+
+def test_what_arrived_and_what_was_acted_on_is_counted_apart(at):
+    body = {"category": "linear", "orderLinkId": "a"}
+    at.arm("lose_ack", when="before")
+    at.arm("lose_ack", when="after")
+    at.exchange.private_post = lambda *_: ({"orderId": "1", "orderLinkId": "a"}, {})
+    for _ in range(2):
+        at.desk.arrived(WHO, CREATE, body)
+        assert at.desk.act(WHO, CREATE, body, 0).lost
+    (row,) = at.arrivals.rows([])
+    assert (row["received"], row["acted"]) == ({"order.create": 2}, {"order.create": 1})

@@ -3,6 +3,7 @@
 import pytest
 
 from bybitd.simulator.wire import faults as faulty
+from bybitd.simulator.wire import order_faults
 from bybitd.simulator.wire.faults import FaultError, Faults, covers, parse
 
 
@@ -37,7 +38,7 @@ def test_fields_that_do_not_fit_are_named_together_with_those_that_would(name, f
 
 def test_every_known_fault_stands_in_the_description():
     for name in faulty.KNOWN:
-        assert f"| `{name}` |" in faulty.__doc__
+        assert f"| `{name}` |" in faulty.__doc__ + order_faults.__doc__
 
 
 @pytest.mark.parametrize(
@@ -78,16 +79,6 @@ def test_messages_of_one_topic_are_lost_and_then_doubled():
     faults.arm(parse("repeat", {"category": "linear", "topic": "t"}), 0)
     assert faults.copies("spot", "t") == 1
     assert [faults.copies("linear", "t") for _ in range(5)] == [0, 0, 2, 1, 1]
-
-
-def test_an_order_fault_waits_for_its_operation():
-    faults = armed("lose_ack", op="order.cancel", when="before")
-    faults.arm(parse("answer", {"code": 10016, "count": 2}), 0)
-    assert faults.next_order("position.set-leverage") is None
-    assert faults.next_order("order.create").code == 10016
-    assert faults.next_order("order.cancel").when == "before"
-    assert faults.next_order("order.cancel").code == 10016
-    assert faults.next_order("order.cancel") is None
 
 
 def test_an_http_status_is_given_to_the_next_calls_below_a_path():

@@ -32,6 +32,7 @@ class Connection:
         "last_active",
         "max_active_s",
         "req_ids",
+        "retiring",
         "topics",
         "window_bits",
     )
@@ -63,11 +64,16 @@ class Connection:
         self.topics: set[str] = set()
         self.credential: Credential | None = None
         self.req_ids: dict[str, None] = {}
+        self.retiring = False  # its node restarts: it takes nothing new
         self.cut_for = ""
 
     def reply(self, message: dict[str, Any]) -> None:
         """Send the answer to a control message."""
         self.write(frames.frame(frames.encode_reply(message), window_bits=self.window_bits))
+
+    def reply_later(self, message: dict[str, Any], delay_s: float) -> None:
+        """Send an answer after that time, if the connection lasts as long."""
+        self._loop.call_later(delay_s, self.reply, message)
 
     def write(self, frame: bytes) -> None:
         """Send one frame now, after those that were queued."""

@@ -4,6 +4,8 @@
 |---|---|---|
 | `POST /sim/faults` | `{"fault": NAME, ...its fields}` | begins a fault (see `faults`) |
 | `GET /sim/state` | | shows connections, topics with listeners, counters, lasting faults |
+| `GET /sim/orders` | query `uid`, `orderLinkId` | lists every order of the exchange, and how \
+often requests for it arrived and were acted on (see `arrivals`) |
 | `POST /sim/status` | one `system.status` record | is sent to the status sockets |
 
 A POST is answered with `{"ok": true}` (and the lasting `faults`); a body that does not fit with
@@ -17,7 +19,7 @@ import msgspec
 from aiohttp import web
 
 from bybitd.simulator.wire import frames
-from bybitd.simulator.wire.faults import FaultError
+from bybitd.simulator.wire.fault import FaultError
 
 Fault = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
@@ -29,10 +31,12 @@ class Control:
         self,
         fault: Fault,
         state: Callable[[], dict[str, Any]],
+        orders: Callable[[int | None, str], list[dict[str, Any]]],
         announce: Callable[[dict[str, Any]], None],
     ) -> None:
         self._fault = fault
         self._state = state
+        self._orders = orders
         self._announce = announce
 
     def routes(self) -> list[web.RouteDef]:
@@ -40,6 +44,7 @@ class Control:
         return [
             web.post("/sim/faults", self._post_fault),
             web.get("/sim/state", self._get_state),
+            web.get("/sim/orders", self._get_orders),
             web.post("/sim/status", self._post_status),
         ]
 
@@ -56,6 +61,13 @@ class Control:
 
     async def _get_state(self, _request: web.Request) -> web.Response:
         return _json(self._state())
+
+    async def _get_orders(self, request: web.Request) -> web.Response:
+        uid = request.query.get("uid", "")
+        if uid and not uid.isdigit():
+            return _json({"ok": False, "error": "uid must be a number"}, status=400)
+        link_id = request.query.get("orderLinkId", "")
+        return _json({"list": self._orders(int(uid) if uid else None, link_id)})
 
     async def _post_status(self, request: web.Request) -> web.Response:
         try:

@@ -4,35 +4,50 @@ Both the trade socket and REST come through here, so that they share rights, rat
 faults as they do on the real exchange.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bybitd.simulator.exchange import Exchange
 from bybitd.simulator.refusal import Refusal
-from bybitd.simulator.wire import faults as faulty
+from bybitd.simulator.wire import order_faults as faulty
+from bybitd.simulator.wire.arrivals import Arrivals
 from bybitd.simulator.wire.auth import PERMISSION_DENIED, Credential
+from bybitd.simulator.wire.fault import Scope
 from bybitd.simulator.wire.limits import Grant, RateBook
 
 TOO_MANY_VISITS = "Too many visits. Exceeded the API Rate Limit."
+RESTARTING = (
+    "ws trade service is restarting, do not accept new request, but the request in the process "
+    "is not affected. You can build new connection to be routed to normal service"
+)
 
 _FAULT_TEXTS = {
     403: "access too frequent",
+    429: "high server load",
     10000: "Server Timeout",
+    10002: "invalid request, please check your server timestamp or recv_window param.",
     10006: TOO_MANY_VISITS,
     10016: "Internal server error.",
-    10019: (
-        "ws trade service is restarting, do not accept new request, but the request in the "
-        "process is not affected. You can build new connection to be routed to normal service"
-    ),
+    10019: RESTARTING,
     10403: "Exceeded IP rate limit.",
     10429: "System level frequency protection.",
+}
+
+# What the fault `read_lag` holds back, and the time that it looks at.
+_LAGGING = {
+    "/v5/order/realtime": "createdTime",
+    "/v5/order/history": "createdTime",
+    "/v5/execution/list": "execTime",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The outcome of one request; `lost` and `cut` are what a fault makes of its delivery."""
+    """The outcome of one request, and what a fault makes of its delivery.
+
+    `lost` is not sent, `cut` ends the connection, `hold_ms` is how much later it leaves.
+    """
 
     retCode: int = 0
     retMsg: str = "OK"
@@ -42,6 +57,8 @@ class Answer:
     lost: bool = False
     cut: bool = False
     forced: bool = False
+    hold_ms: int = 0
+    req_id: bool = True
 
 
 def refused(refusal: Refusal, grant: Grant | None = None) -> Answer:
@@ -57,39 +74,78 @@ def refused(refusal: Refusal, grant: Grant | None = None) -> Answer:
 class Desk:
     """Take requests of known accounts to the exchange."""
 
-    def __init__(self, exchange: Exchange, rates: RateBook, faults: faulty.Faults) -> None:
-        self._exchange = exchange
+    def __init__(
+        self,
+        exchange: Exchange,
+        rates: RateBook,
+        faults: faulty.OrderFaults,
+        arrivals: Arrivals,
+        cut: Callable[[Scope], None],
+    ) -> None:
+        self.exchange = exchange
         self._rates = rates
         self._faults = faults
+        self._arrivals = arrivals
+        self._cut = cut
 
     def read(self, who: Credential, path: str, params: Mapping[str, str], now_ms: int) -> Answer:
         """Answer a signed GET."""
+        fault = self._faults.for_request(operation(path), params, reading=True)
+        if fault is not None:
+            return self._under(fault, lambda: self._read(who, path, params, now_ms))
+        return self._read(who, path, params, now_ms)
+
+    def _read(self, who: Credential, path: str, params: Mapping[str, str], now_ms: int) -> Answer:
         grant = self._rates.take(who.uid, path, params.get("category", ""), 1, now_ms)
         if not grant.granted:
             return refused(Refusal(10006, TOO_MANY_VISITS), grant)
         try:
-            result = self._exchange.private_get(who.uid, path, params, now_ms)
+            result = self.exchange.private_get(who.uid, path, params, now_ms)
         except Refusal as refusal:
             return refused(refusal, grant)
         if path == "/v5/user/query-api":
             # The exchange knows accounts; which of their keys asks is known here only.
             result = result | {"apiKey": who.key, "readOnly": int(who.readonly)}
+        if path in _LAGGING and self._faults.read_lag_ms:
+            result = _older(result, _LAGGING[path], now_ms - self._faults.read_lag_ms)
         return Answer(result=result, grant=grant)
+
+    def arrived(self, who: Credential, path: str, body: Mapping[str, Any]) -> None:
+        """Count a request for orders before anything is made of it."""
+        self._arrivals.received(who.uid, operation(path), body)
 
     def act(self, who: Credential, path: str, body: dict[str, Any], now_ms: int) -> Answer:
         """Act on a signed POST or on a request of the trade socket (as the POST of its `op`)."""
-        fault = self._faults.next_order(operation(path))
+        fault = self._faults.for_request(operation(path), body)
+        if fault is None:
+            return self._act(who, path, body, now_ms)
+        if isinstance(fault, faulty.Answer) and fault.code == 10006 and not fault.act:
+            category = body.get("category")
+            grant = self._rates.exhausted(who.uid, path, str(category), now_ms)
+            return replace(self._under(fault, Answer), grant=grant)
+        return self._under(fault, lambda: self._act(who, path, body, now_ms))
+
+    def _under(self, fault: faulty.OrderFault, act: Callable[[], Answer]) -> Answer:
+        """Answer a request as a fault wants it; `act` does what was asked for."""
         match fault:
-            case None:
-                return self._act(who, path, body, now_ms)
-            case faulty.LoseAck(when="before", cut=cut):
-                return Answer(lost=True, cut=cut)
-            case faulty.LoseAck(cut=cut):
-                return replace(self._act(who, path, body, now_ms), lost=True, cut=cut)
-            case faulty.Answer(code=code, msg=msg, act=act, cut=cut):
-                grant = self._act(who, path, body, now_ms).grant if act else None
-                text = msg or _FAULT_TEXTS.get(code, "")
-                return Answer(retCode=code, retMsg=text, grant=grant, cut=cut, forced=True)
+            case faulty.LoseAck(when=when, cut=cut, cut_scope=scope):
+                answer = act() if when == "after" else Answer()
+                if scope is not None:
+                    self._cut(scope)
+                return replace(answer, lost=True, cut=cut)
+            case faulty.HoldAck(ms=ms):
+                return replace(act(), hold_ms=ms)
+            case faulty.OmitReqId():
+                return replace(act(), req_id=False)
+            case faulty.Answer(code=code, msg=msg, act=acts, cut=cut, req_id=req_id):
+                return Answer(
+                    retCode=code,
+                    retMsg=msg or _FAULT_TEXTS.get(code, ""),
+                    grant=act().grant if acts else None,
+                    cut=cut,
+                    forced=True,
+                    req_id=req_id,
+                )
 
     def _act(self, who: Credential, path: str, body: dict[str, Any], now_ms: int) -> Answer:
         if who.readonly:
@@ -106,9 +162,10 @@ class Desk:
             late = items[grant.granted :]
             body = body | {"request": items[: grant.granted]}
         try:
-            result, extra = self._exchange.private_post(who.uid, path, body, now_ms)
+            result, extra = self.exchange.private_post(who.uid, path, body, now_ms)
         except Refusal as refusal:
             return refused(refusal, grant)
+        self._arrivals.acted(who.uid, operation(path), body, result)
         if late:
             result, extra = _with_late_items(path, category, late, result, extra)
         return Answer(result=result, retExtInfo=extra, grant=grant)
@@ -117,6 +174,11 @@ class Desk:
 def operation(path: str) -> str:
     """Name the operation of a REST path: `/v5/order/create` is `order.create`."""
     return path.removeprefix("/v5/").replace("/", ".")
+
+
+def _older(result: dict[str, Any], name: str, until_ms: int) -> dict[str, Any]:
+    """Leave out the rows of a list that were made after `until_ms`."""
+    return result | {"list": [row for row in result["list"] if int(row[name]) <= until_ms]}
 
 
 def _with_late_items(

@@ -9,54 +9,32 @@ A fault is armed by name with its own fields (`POST /sim/faults`, or `Simulator.
 is sent at the end; 0 lasts until `clear` |
 | `delay` | `scope` (all), `ms` | everything sent leaves that much later; 0 ends it |
 | `refuse_connect` | `scope` (all), `seconds` (0) | WebSocket handshakes get HTTP 503 |
-| `drop` | `category`, `topic`, `count` (1) | loses the next messages of a public topic |
-| `repeat` | `category`, `topic`, `count` (1) | sends the next messages of a public topic twice |
+| `drop` | `category`, `topic`, `count` (1) | loses the next messages of a topic; `category` \
+`private` means private topics |
+| `repeat` | `category`, `topic`, `count` (1) | sends the next messages of a topic twice |
 | `garbage` | `scope` (all), `kind` (text) | sends rubbish: `text` that is not JSON, invalid \
 `utf8`, a `truncated` frame and then the end of the connection |
 | `skip_update_id` | `category`, `topic` | the next delta of a book is lost: its `u` jumps by 2 |
 | `restart_books` | `category`, `symbol` | every book of the symbol starts again with `u` = 1 |
-| `lose_ack` | `when` (after), `count` (1), `op` (any order), `cut` (false) | the next order's \
-acknowledgement never comes: lost `before` or `after` the order was acted on; over REST the \
-connection ends instead |
-| `answer` | `code`, `msg`, `count` (1), `op`, `act` (false), `cut` (false) | the next order is \
-answered with that retCode, acted on only with `act`; over REST 403 and 429 are HTTP statuses |
 | `http` | `status` (403), `count` (1), `path` (any) | the next REST calls get that HTTP status |
 | `clock_skew` | `ms` | the exchange's clock is that much ahead (or behind: negative) |
-| `clear` | | ends all of the above that lasts |
+| `clear` | | ends everything that lasts or waits, here and in `order_faults` |
+
+Faults round orders and private messages are described in `order_faults`.
 
 `scope` is `all`, `public` (every public socket), one of spot, linear, inverse, option, spread,
-status, or `private`, `trade`, `rest`. `op` is an operation such as `order.create`.
+status, or `private`, `trade`, `rest`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import msgspec
 
-Scope = Literal[
-    "all",
-    "public",
-    "spot",
-    "linear",
-    "inverse",
-    "option",
-    "spread",
-    "status",
-    "private",
-    "trade",
-    "rest",
-]
+from bybitd.simulator.wire import order_faults
+from bybitd.simulator.wire.fault import Fault, FaultError, PositiveCount, Scope
 
-
-PositiveCount = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class FaultError(ValueError):
-    """A fault that does not exist, or fields that do not fit; the text says what would."""
-
-
-class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What every fault has in common: unknown fields are an error."""
+__all__ = ["Fault", "FaultError", "Faults", "Scope", "covers", "parse"]
 
 
 class Cut(Fault, frozen=True, kw_only=True):
@@ -105,22 +83,6 @@ class RestartBooks(Fault, frozen=True, kw_only=True):
     symbol: str
 
 
-class LoseAck(Fault, frozen=True, kw_only=True):
-    when: Literal["before", "after"] = "after"
-    count: PositiveCount = 1
-    op: str = ""
-    cut: bool = False
-
-
-class Answer(Fault, frozen=True, kw_only=True):
-    code: int
-    msg: str = ""
-    count: PositiveCount = 1
-    op: str = ""
-    act: bool = False
-    cut: bool = False
-
-
 class Http(Fault, frozen=True, kw_only=True):
     status: int = 403
     count: PositiveCount = 1
@@ -135,8 +97,6 @@ class Clear(Fault, frozen=True, kw_only=True):
     pass
 
 
-OrderFault = LoseAck | Answer
-
 KNOWN: dict[str, type[Fault]] = {
     "cut": Cut,
     "stall": Stall,
@@ -147,11 +107,10 @@ KNOWN: dict[str, type[Fault]] = {
     "garbage": Garbage,
     "skip_update_id": SkipUpdateId,
     "restart_books": RestartBooks,
-    "lose_ack": LoseAck,
-    "answer": Answer,
     "http": Http,
     "clock_skew": ClockSkew,
     "clear": Clear,
+    **order_faults.KNOWN,
 }
 
 
@@ -180,6 +139,7 @@ class Faults:
     """The lasting faults. Those that happen at once (cut, garbage, books) are not kept here."""
 
     def __init__(self) -> None:
+        self.orders = order_faults.OrderFaults()
         self._clear()
 
     def _clear(self) -> None:
@@ -187,9 +147,9 @@ class Faults:
         self._delays: dict[Scope, int] = {}
         self._stalls: dict[Scope, int] = {}
         self._refusals: dict[Scope, int] = {}
+        self._down_until_ms = 0
         # (category, topic) -> [messages to lose, messages to double]
         self._topics: dict[tuple[str, str], list[int]] = {}
-        self._orders: list[tuple[OrderFault, int]] = []
         self._http: list[tuple[Http, int]] = []
 
     def arm(self, fault: Fault, now_ms: int) -> None:
@@ -197,6 +157,7 @@ class Faults:
         match fault:
             case Clear():
                 self._clear()
+                self.orders.clear()
             case Stall(scope=scope, seconds=seconds):
                 self._stalls[scope] = _end(seconds, now_ms)
             case RefuseConnect(scope=scope, seconds=seconds):
@@ -207,12 +168,14 @@ class Faults:
                 self._topics.setdefault((category, topic), [0, 0])[0] += count
             case Repeat(category=category, topic=topic, count=count):
                 self._topics.setdefault((category, topic), [0, 0])[1] += count
-            case LoseAck(count=count) | Answer(count=count):
-                self._orders.append((fault, count))
             case Http(count=count):
                 self._http.append((fault, count))
             case ClockSkew(ms=ms):
                 self.skew_ms = ms
+            case order_faults.RestartExchange(seconds=seconds):
+                self._down_until_ms = now_ms + int(seconds * 1_000)
+            case _:
+                self.orders.arm(fault)
 
     def delay_ms(self, kind: str) -> int:
         """Tell how much later connections of this kind send."""
@@ -224,7 +187,11 @@ class Faults:
 
     def refuses_connect(self, kind: str, now_ms: int) -> bool:
         """Tell whether handshakes for this kind of connection are refused."""
-        return _latest(self._refusals, kind, now_ms) is not None
+        return _latest(self._refusals, kind, now_ms) is not None or self.is_down(now_ms)
+
+    def is_down(self, now_ms: int) -> bool:
+        """Tell whether the exchange is being restarted and answers nobody."""
+        return now_ms < self._down_until_ms
 
     def copies(self, category: str, topic: str) -> int:
         """Take the number of times that the next message of a topic is sent: 0, 1 or 2."""
@@ -238,17 +205,6 @@ class Faults:
         if not any(counts):
             del self._topics[category, topic]
         return 2 * which
-
-    def next_order(self, op: str) -> OrderFault | None:
-        """Take the fault for the order request that is about to be handled."""
-        for index, (fault, count) in enumerate(self._orders):
-            if fault.op == op or (not fault.op and op.startswith("order.")):
-                if count > 1:
-                    self._orders[index] = (fault, count - 1)
-                else:
-                    del self._orders[index]
-                return fault
-        return None
 
     def next_http(self, path: str) -> int | None:
         """Take the HTTP status for the REST call that is about to be handled."""
@@ -272,9 +228,11 @@ class Faults:
                 {"category": category, "topic": topic, "drop": drop, "repeat": repeat}
                 for (category, topic), (drop, repeat) in self._topics.items()
             ],
-            "orders": [_remaining(fault, count) for fault, count in self._orders],
-            "http": [_remaining(fault, count) for fault, count in self._http],
-        }
+            "http": [
+                {"status": fault.status, "path": fault.path, "count": count}
+                for fault, count in self._http
+            ],
+        } | self.orders.describe()
 
 
 def _end(seconds: float, now_ms: int) -> int:
@@ -284,8 +242,3 @@ def _end(seconds: float, now_ms: int) -> int:
 def _latest(ends: dict[Scope, int], kind: str, now_ms: int) -> int | None:
     end = max((end for scope, end in ends.items() if covers(scope, kind)), default=0)
     return end if end > now_ms else None
-
-
-def _remaining(fault: Fault, count: int) -> dict[str, Any]:
-    fields: dict[str, Any] = msgspec.to_builtins(fault)
-    return fields | {"count": count}

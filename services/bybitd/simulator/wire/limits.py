@@ -90,6 +90,17 @@ class RateBook:
 
     def take(self, uid: int, path: str, category: str, wanted: int, now_ms: int) -> Grant:
         """Take units of an account's bucket; WebSocket and REST share it."""
+        window = self._window(uid, path, category)
+        if not self._limits.enabled:
+            return Grant(wanted, window.limit, window.limit, now_ms)
+        return window.take(wanted, now_ms)
+
+    def exhausted(self, uid: int, path: str, category: str, now_ms: int) -> Grant:
+        """Describe a bucket as if nothing were left in it, for a refusal that is made up."""
+        window = self._window(uid, path, category)
+        return Grant(0, window.limit, 0, now_ms + window.span_ms)
+
+    def _window(self, uid: int, path: str, category: str) -> RollingWindow:
         group = _GROUPS.get(category, FUTURES)
         key = (uid, path, group)
         window = self._windows.get(key)
@@ -97,9 +108,7 @@ class RateBook:
             per_second = _PER_SECOND.get(path, _OTHERS)[group]
             limit = max(1, int(per_second * self._limits.scale))
             window = self._windows[key] = RollingWindow(limit)
-        if not self._limits.enabled:
-            return Grant(wanted, window.limit, window.limit, now_ms)
-        return window.take(wanted, now_ms)
+        return window
 
     def take_http(self, now_ms: int) -> bool:
         """Count one HTTP request of the IP address; False above the limit (HTTP 403)."""

@@ -1,5 +1,6 @@
 """The private sockets: account topics only, no orders (Bybit V5 WebSocket "Private")."""
 
+import asyncio
 from typing import Any
 
 import msgspec
@@ -7,11 +8,13 @@ import msgspec
 from bybitd.simulator.exchange import Exchange
 from bybitd.simulator.refusal import Refusal
 from bybitd.simulator.wire import acknowledgements as acks
-from bybitd.simulator.wire import frames
+from bybitd.simulator.wire import frames, order_faults
 from bybitd.simulator.wire.auth import KeyRing
 from bybitd.simulator.wire.clock import ServerClock
 from bybitd.simulator.wire.connection import Connection
+from bybitd.simulator.wire.faults import Faults
 
+Told = tuple[int, str, dict[str, Any]]
 _WITH_OPTION = ("spot", "linear", "inverse", "option")
 _CATEGORIES = {
     "order": _WITH_OPTION,
@@ -32,10 +35,15 @@ TOPICS: dict[str, str] = {name: name for name in (*_CATEGORIES, *_PLAIN, *_DCP)}
 class PrivateSockets:
     """All private connections, by account."""
 
-    def __init__(self, exchange: Exchange, keys: KeyRing, clock: ServerClock) -> None:
-        self._exchange = exchange
+    def __init__(
+        self, exchange: Exchange, keys: KeyRing, faults: Faults, clock: ServerClock
+    ) -> None:
+        self.exchange = exchange
         self._keys = keys
+        self._faults = faults
         self._clock = clock
+        # Messages that the fault `swap_events` keeps until the next of their topic has gone.
+        self._swapped: dict[tuple[int, str], dict[str, Any]] = {}
         self._by_uid: dict[int, dict[Connection, None]] = {}
         self.messages = 0
 
@@ -64,9 +72,46 @@ class PrivateSockets:
 
     def publish(self) -> None:
         """Send what the exchange has to tell its accounts."""
-        for uid, topic, message in self._exchange.take_private():
-            for connection in self._by_uid.get(uid, ()):
-                self._deliver(connection, topic, message)
+        for told in self.exchange.take_private():
+            for _ in range(self._faults.copies("private", told[1])):
+                self._pass(told)
+
+    def _pass(self, told: Told) -> None:
+        """Send a message now, or when the faults let it go."""
+        uid, topic, message = told
+        match self._faults.orders.for_event(topic):
+            case order_faults.HoldEvents(ms=ms):
+                loop = asyncio.get_running_loop()
+                loop.call_later(ms / 1_000, self._tell, uid, topic, message)
+                return
+            case order_faults.SwapEvents(ms=ms) if (uid, topic) not in self._swapped:
+                self._swapped[uid, topic] = message
+                asyncio.get_running_loop().call_later(ms / 1_000, self._release, uid, topic)
+                return
+        self._tell(uid, topic, message)
+        self._release(uid, topic)
+        if topic == "order":
+            self._double_filled(uid, message)
+
+    def _release(self, uid: int, topic: str) -> None:
+        message = self._swapped.pop((uid, topic), None)
+        if message is not None:
+            self._tell(uid, topic, message)
+
+    def _double_filled(self, uid: int, message: dict[str, Any]) -> None:
+        """Send `Filled` once more, as after a cancel that lost the race (Order stream)."""
+        for record in message["data"]:
+            if record["orderStatus"] == "Filled" and self._faults.orders.doubles_filled():
+                late = {
+                    "cancelType": "CancelByUser",
+                    "rejectReason": "EC_OrigClOrdIDDoesNotExist",
+                }
+                again = {"id": f"{message['id']}-2", "data": [record | late]}
+                self._tell(uid, "order", message | again)
+
+    def _tell(self, uid: int, topic: str, message: dict[str, Any]) -> None:
+        for connection in self._by_uid.get(uid, ()):
+            self._deliver(connection, topic, message)
 
     def forget(self, connection: Connection) -> None:
         """Remove a connection that has ended."""

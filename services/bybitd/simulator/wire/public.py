@@ -52,7 +52,7 @@ class PublicSockets:
         clock: ServerClock,
         publish: Callable[[], None],
     ) -> None:
-        self._exchange = exchange
+        self.exchange = exchange
         self._faults = faults
         self._clock = clock
         self._publish = publish
@@ -101,7 +101,7 @@ class PublicSockets:
     def publish(self) -> None:
         """Send what the exchange has produced to those who listen."""
         reached: set[Connection] = set()
-        for category, topic, message in self._exchange.take_public():
+        for category, topic, message in self.exchange.take_public():
             listeners = self._listeners.get((category, topic))
             if listeners:
                 self._fan_out(category, topic, message, listeners)
@@ -200,7 +200,7 @@ class PublicSockets:
         if (category, topic) in self._listeners:
             return True
         try:
-            self._exchange.open_topic(category, topic)
+            self.exchange.open_topic(category, topic)
         except UnknownTopic:
             return False
         return True
@@ -215,7 +215,7 @@ class PublicSockets:
         self._publish()
         first = None
         if connection.kind != "status":
-            first = self._exchange.initial(connection.kind, topic, self._clock.engine_ms())
+            first = self.exchange.initial(connection.kind, topic, self._clock.engine_ms())
         connection.topics.add(topic)
         self._listeners.setdefault((connection.kind, topic), {})[connection] = None
         if first is not None:
@@ -235,7 +235,7 @@ class PublicSockets:
             return
         self._listeners.pop((category, topic), None)
         if category != "status":
-            self._exchange.close_topic(category, topic)
+            self.exchange.close_topic(category, topic)
 
 
 def _characters(connection: Connection, args: tuple[str, ...]) -> int:

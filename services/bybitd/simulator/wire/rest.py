@@ -12,7 +12,6 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiohttp import web
 
-from bybitd.simulator.exchange import Exchange
 from bybitd.simulator.refusal import Refusal
 from bybitd.simulator.wire import frames
 from bybitd.simulator.wire.auth import KeyRing, MissingHeaders
@@ -34,7 +33,6 @@ class Rest:
 
     def __init__(
         self,
-        exchange: Exchange,
         desk: Desk,
         keys: KeyRing,
         rates: RateBook,
@@ -44,7 +42,6 @@ class Rest:
         *,
         ack_first: bool,
     ) -> None:
-        self._exchange = exchange
         self._desk = desk
         self._keys = keys
         self._rates = rates
@@ -60,20 +57,23 @@ class Rest:
         body = await request.read()
         # The raw text, for a signature covers the bytes that were sent.
         path, _, query = request.raw_path.partition("?")
-        response = self._respond(request, path, query, body)
-        await self._hold()
+        response, hold_ms = self._respond(request, path, query, body)
+        await self._hold(hold_ms)
         return response
 
     def _respond(
         self, request: web.Request, path: str, query: str, body: bytes
-    ) -> web.StreamResponse:
+    ) -> tuple[web.StreamResponse, int]:
+        """Make the response, and tell for how many ms a fault holds it back."""
         status = self._faults.next_http(path)
+        if self._faults.is_down(self._clock.engine_ms()):
+            status = 503
         if status is None and not self._rates.take_http(self._clock.engine_ms()):
             status = 403
         if status is None and request.method == "GET" and body:
             status = 403
         if status is not None:
-            return _plain(status, "access too frequent" if status == 403 else "")
+            return _plain(status, "access too frequent" if status == 403 else ""), 0
         try:
             if request.method == "GET" and path.startswith(_PUBLIC):
                 answer = self._public(path, query)
@@ -82,27 +82,28 @@ class Rest:
             elif request.method == "POST":
                 answer = self._act(request, path, body)
             else:
-                return _plain(400, "bad method")
+                return _plain(400, "bad method"), 0
         except MissingHeaders:
-            return _plain(401, "")
+            return _plain(401, ""), 0
         except Refusal as refusal:
             answer = refused(refusal)
         if answer.lost:
             # The client sees its connection end, and cannot know what became of its request.
             if request.transport is not None:
                 request.transport.abort()
-            return web.Response()
+            return web.Response(), 0
         if answer.retCode == _NO_ROUTE or (answer.forced and answer.retCode in (403, 429)):
-            return _plain(404 if answer.retCode == _NO_ROUTE else answer.retCode, answer.retMsg)
+            status = 404 if answer.retCode == _NO_ROUTE else answer.retCode
+            return _plain(status, answer.retMsg), 0
         response = self._envelope(answer)
         if answer.cut:
             response.force_close()
-        return response
+        return response, answer.hold_ms
 
     def _public(self, path: str, query: str) -> Answer:
         # The time endpoint tells the clock that windows are judged by, the rest is the market's.
         now_ms = self._clock.shown_ms() if path == _TIME else self._clock.engine_ms()
-        return Answer(result=self._exchange.public_get(path, _parameters(query), now_ms))
+        return Answer(result=self._desk.exchange.public_get(path, _parameters(query), now_ms))
 
     def _read(self, request: web.Request, path: str, query: str) -> Answer:
         who = self._keys.rest_login(request.headers, query.encode(), self._clock.shown_ms())
@@ -116,6 +117,7 @@ class Rest:
             parsed = None
         if not isinstance(parsed, dict):
             raise Refusal(10001, "Request parameter error: the body is not a JSON object.")
+        self._desk.arrived(who, path, parsed)
         answer = self._desk.act(who, path, parsed, self._clock.engine_ms())
         if self._ack_first:
             # The reply is written before the loop comes to this.
@@ -139,9 +141,9 @@ class Rest:
             headers=limit_headers(answer, self._clock),
         )
 
-    async def _hold(self) -> None:
+    async def _hold(self, hold_ms: int) -> None:
         """Keep the reply back as long as the faults want."""
-        delay_ms = self._faults.delay_ms("rest")
+        delay_ms = self._faults.delay_ms("rest") + hold_ms
         if delay_ms:
             await asyncio.sleep(delay_ms / 1_000)
         # Polled, for a stall ends by time or by another fault, and nobody is in a hurry.

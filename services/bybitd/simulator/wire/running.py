@@ -68,6 +68,10 @@ class RunningSimulator:
         """Describe connections, topics, counters and lasting faults."""
         return self.call(lambda simulator: simulator.state())
 
+    def orders(self, uid: int | None = None, link_id: str = "") -> list[dict[str, Any]]:
+        """List every order and how often requests for it arrived (see `arrivals`)."""
+        return self.call(lambda simulator: simulator.orders(uid, link_id))
+
     def close(self) -> None:
         """Stop it and wait until its thread has ended. Raises what broke it meanwhile."""
         if self._loop is not None and self._stop is not None and self._thread.is_alive():

@@ -18,12 +18,14 @@ from aiohttp import WSMsgType, web
 from bybitd.simulator.exchange import Exchange, ExchangeConfig
 from bybitd.simulator.store import AccountStore
 from bybitd.simulator.wire import faults as faulty
-from bybitd.simulator.wire import frames
+from bybitd.simulator.wire import frames, order_faults
+from bybitd.simulator.wire.arrivals import Arrivals
 from bybitd.simulator.wire.auth import KeyRing, parse_active_time
 from bybitd.simulator.wire.clock import ServerClock
 from bybitd.simulator.wire.connection import Connection
 from bybitd.simulator.wire.control import Control
 from bybitd.simulator.wire.desk import Desk
+from bybitd.simulator.wire.fault import Scope
 from bybitd.simulator.wire.limits import RateBook, RateLimits
 from bybitd.simulator.wire.private import PrivateSockets
 from bybitd.simulator.wire.public import KINDS, STATUS_TOPIC, PublicSockets
@@ -75,16 +77,20 @@ class Simulator:
     ) -> None:
         self.wire = wire = wire or WireConfig()
         self.clock = ServerClock()
-        self.exchange = Exchange(config, self.clock.engine_ms(), store)
+        self._config = config
+        self._store = store or AccountStore()
+        self.exchange = Exchange(config, self.clock.engine_ms(), self._store)
         self.faults = faulty.Faults()
+        self._arrivals = Arrivals()
         keys, rates = KeyRing(config.api_keys), RateBook(wire.limits)
-        desk = Desk(self.exchange, rates, self.faults)
+        self._desk = desk = Desk(
+            self.exchange, rates, self.faults.orders, self._arrivals, self._cut_scope
+        )
         ack_first = wire.ack_first
         self._public = PublicSockets(self.exchange, self.faults, self.clock, self.publish)
-        self._private = PrivateSockets(self.exchange, keys, self.clock)
+        self._private = PrivateSockets(self.exchange, keys, self.faults, self.clock)
         self._trade = TradeSockets(desk, keys, rates, self.clock, self.publish, ack_first=ack_first)
         self._rest = Rest(
-            self.exchange,
             desk,
             keys,
             rates,
@@ -161,20 +167,32 @@ class Simulator:
         self.faults.arm(fault, now_ms)
         match fault:
             case faulty.Cut(scope=scope):
-                for connection in self._in_scope(scope):
-                    connection.cut("fault")
+                self._cut_scope(scope)
             case faulty.Garbage(scope=scope, kind=kind):
                 for connection in self._in_scope(scope):
                     connection.write(frames.garbage(kind))
                     if kind == "truncated":
                         connection.cut_after_sending("fault")
             case faulty.SkipUpdateId(category=category, topic=topic):
-                self._on_books(lambda: self.exchange.skip_update_id(category, topic))
+                self._on_exchange(lambda: self.exchange.skip_update_id(category, topic))
             case faulty.RestartBooks(category=category, symbol=symbol):
-                self._on_books(lambda: self.exchange.restart_books(category, symbol, now_ms))
+                self._on_exchange(lambda: self.exchange.restart_books(category, symbol, now_ms))
+            case order_faults.RestartTradeNode(seconds=seconds):
+                self._restart_trade_node(seconds)
+            case order_faults.RestartExchange():
+                self._restart_exchange()
+            case order_faults.Execution():
+                self._on_exchange(lambda: self._execute(fault, now_ms))
         self.clock.skew_ms = self.faults.skew_ms
         self._hold_connections()
         return self.faults.describe(now_ms)
+
+    def orders(self, uid: int | None = None, link_id: str = "") -> list[dict[str, Any]]:
+        """List every order and what arrived for it (see `arrivals`), of one account or all."""
+        rows = self._arrivals.rows(self.exchange.orders())
+        return [
+            row for row in rows if uid in (None, row["uid"]) and link_id in ("", row["orderLinkId"])
+        ]
 
     def announce(self, record: dict[str, Any]) -> None:
         """Send a `system.status` record to the status sockets."""
@@ -205,7 +223,10 @@ class Simulator:
     def _application(self) -> web.Application:
         application = web.Application(client_max_size=_MAX_MESSAGE_BYTES)
         control = Control(
-            lambda name, fields: self.fault(name, **fields), self.state, self.announce
+            lambda name, fields: self.fault(name, **fields),
+            self.state,
+            self.orders,
+            self.announce,
         )
         application.add_routes(control.routes())
         for path, kind in KINDS.items():
@@ -269,10 +290,36 @@ class Simulator:
         self._hold(connection)
         return connection
 
-    def _in_scope(self, scope: faulty.Scope) -> list[Connection]:
+    def _in_scope(self, scope: Scope) -> list[Connection]:
         return [c for c in self._connections if faulty.covers(scope, c.kind)]
 
-    def _on_books(self, change: Callable[[], None]) -> None:
+    def _cut_scope(self, scope: Scope) -> None:
+        for connection in self._in_scope(scope):
+            connection.cut("fault")
+
+    def _restart_trade_node(self, seconds: float) -> None:
+        """Let the trade sockets that are open refuse new requests, and end them after a while."""
+        loop = asyncio.get_running_loop()
+        for connection in self._in_scope("trade"):
+            connection.retiring = True
+            loop.call_later(seconds, connection.cut_after_sending, "fault")
+
+    def _restart_exchange(self) -> None:
+        """Begin again from the stored accounts; who was connected has to come back."""
+        self._cut_scope("all")
+        for connection in tuple(self._connections):
+            self._public.forget(connection)
+            self._private.forget(connection)
+        self.exchange = Exchange(self._config, self.clock.engine_ms(), self._store)
+        for part in (self._desk, self._public, self._private):
+            part.exchange = self.exchange
+        self.publish()
+
+    def _execute(self, fault: order_faults.Execution, now_ms: int) -> None:
+        uid = self._config.api_keys[0].uid if fault.uid is None else fault.uid
+        self.exchange.execute(uid, fault.execType, fault.category, fault.symbol, fault.qty, now_ms)
+
+    def _on_exchange(self, change: Callable[[], None]) -> None:
         try:
             change()
         except Exception as error:

@@ -11,7 +11,7 @@ from bybitd.simulator.wire import acknowledgements as acks
 from bybitd.simulator.wire.auth import KeyRing, check_window
 from bybitd.simulator.wire.clock import ServerClock
 from bybitd.simulator.wire.connection import Connection
-from bybitd.simulator.wire.desk import Answer, Desk, refused
+from bybitd.simulator.wire.desk import RESTARTING, Answer, Desk, refused
 from bybitd.simulator.wire.limits import RateBook
 
 PATHS = {
@@ -90,6 +90,10 @@ class TradeSockets:
             return
         now_ms = self._clock.engine_ms()
         try:
+            body = _body(request.get("args"))
+            self._desk.arrived(who, PATHS[op], body)
+            if connection.retiring:
+                raise Refusal(10019, RESTARTING)
             if not self._rates.take_trade(now_ms):
                 raise Refusal(10403, "Exceeded IP rate limit.")
             self._check_req_id(connection, req_id)
@@ -101,11 +105,6 @@ class TradeSockets:
                 header.get("X-BAPI-RECV-WINDOW"),
                 self._clock.shown_ms(),
             )
-            match request.get("args"):
-                case [dict(body)]:
-                    pass
-                case _:
-                    raise Refusal(10001, "Params Error")
         except Refusal as refusal:
             self._reply(connection, op, req_id, refused(refusal))
             return
@@ -113,7 +112,7 @@ class TradeSockets:
         if not self._ack_first:
             self._publish()
         if not answer.lost:
-            self._reply(connection, op, req_id, answer)
+            self._reply(connection, op, req_id if answer.req_id else None, answer)
         if answer.cut:
             connection.cut_after_sending("fault")
         self._publish()
@@ -150,7 +149,19 @@ class TradeSockets:
         reply["retExtInfo"] = answer.retExtInfo
         reply["header"] = limit_headers(answer, self._clock)
         reply["connId"] = connection.conn_id
-        connection.reply(reply)
+        if answer.hold_ms:
+            connection.reply_later(reply, answer.hold_ms / 1_000)
+        else:
+            connection.reply(reply)
+
+
+def _body(args: Any) -> dict[str, Any]:
+    """Read the one object that `args` must hold. Raises Refusal."""
+    match args:
+        case [dict(body)]:
+            return body
+        case _:
+            raise Refusal(10001, "Params Error")
 
 
 def limit_headers(answer: Answer, clock: ServerClock) -> dict[str, str]:
