@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from tests.chaos.scenario import Scenario, draw
+from tests.chaos.scenario import ORDERS, Scenario, draw
 from tests.chaos.verdict import Fault, Known, Told, judge
 from tests.chaos.world import World, world
 
@@ -19,6 +19,8 @@ BLOCK: Final = 20
 _QUIET_S: Final = 40.0
 _REPLY_S: Final = 3.0
 _REST_BLOCKS: Final = 4  # one block in so many goes over REST: the trade socket is kept away
+_LAGGING_BLOCKS: Final = 0.3
+_LAGS_MS: Final = (500, 1500, 2500)  # less than what the proof of absence waits for
 _QTY: Final = {"linear": "0.010", "spot": "0.001000"}
 _AMENDED: Final = {"linear": "0.020", "spot": "0.002000"}
 _PRICE: Final = {"linear": "20000.00", "spot": "20000.0"}  # far below the market: it rests
@@ -76,8 +78,6 @@ class Campaign:
         for _ in range(runs):
             scenario = draw(self._rng, over_rest=over_rest)
             orders.append((self._run(scenario), scenario))
-            if over_rest:
-                self._choose_way(over_rest=True)
         self._world.disarm()
         self._world.revive()
         due_s = time.monotonic() + _QUIET_S
@@ -86,13 +86,16 @@ class Campaign:
         self.result.orders += len(orders)
 
     def _choose_way(self, *, over_rest: bool) -> None:
+        """Set what holds for a whole block: the way of the requests, and how far REST lags."""
         world = self._world
+        world.conditions = [("refuse_connect", {"scope": "trade"})] if over_rest else []
+        if self._rng.random() < _LAGGING_BLOCKS:
+            world.conditions.append(("read_lag", {"ms": self._rng.choice(_LAGS_MS)}))
+        world.way = "degraded" if over_rest else "ready"
+        world.disarm()
         if over_rest:
-            world.simulator.fault("refuse_connect", scope="trade")
             world.simulator.fault("cut", scope="trade")
-            world.wait_state("order-execution-main", "degraded")
-        else:
-            world.wait_state("order-execution-main", "ready")
+        world.wait_state(ORDERS, world.way)
 
     def _run(self, scenario: Scenario) -> Told:
         world = self._world
@@ -151,6 +154,9 @@ class Campaign:
 
     def _arm(self, scenario: Scenario) -> None:
         world = self._world
+        if scenario.weather:
+            name, fields = scenario.weather
+            world.simulator.fault(name, **dict(fields))
         if scenario.kind == "point":
             world.arm(scenario.program, scenario.where)
         elif scenario.kind == "moment":
@@ -161,16 +167,25 @@ class Campaign:
             if scenario.scope:
                 cut = functools.partial(sim.fault, "cut", scope=scenario.scope)
                 setattr(world.exchange, scenario.where, cut)
+        elif scenario.kind == "restart":
+            sim, seconds = world.simulator.simulator, dict(scenario.fields)["seconds"]
+            # Not in the middle of what it is doing, but before anything else can happen.
+            restart = functools.partial(sim.fault, "restart_exchange", seconds=seconds)
+            later = lambda: asyncio.get_running_loop().call_soon(restart)  # noqa: E731
+            setattr(world.exchange, scenario.where, later)
+        elif scenario.kind == "node":
+            world.simulator.fault(scenario.where, **dict(scenario.fields))
         else:
-            fields = dict(scenario.fields)
-            world.simulator.fault(scenario.where, op=scenario.op, **fields)
+            world.simulator.fault(scenario.where, op=scenario.op, **dict(scenario.fields))
 
     def _struck(self, scenario: Scenario) -> bool:
         """Tell whether what was armed has happened; a death may take a moment to show."""
         world = self._world
         if scenario.kind == "answer":
             return not world.simulator.state()["faults"]["orders"]
-        if scenario.kind in ("cut", "held"):
+        if scenario.kind == "node":
+            return True
+        if scenario.kind in ("cut", "held", "restart"):
             return getattr(world.exchange, scenario.where) is None and not world.exchange.hold_ms
         expected = {scenario.program} if scenario.kind == "point" else set(scenario.victims)
         due_s = time.monotonic() + 0.5
@@ -199,15 +214,18 @@ class Campaign:
         answer = world.known(told.link_id)
         if answer is None:
             return [(Fault.UNSETTLED, "the gateway does not say what it knows of it")]
-        changes: Mapping[tuple[str, str], int] = world.exchange.changes
+        rows = world.exchange.orders(told.link_id)
+        received: Counter[str] = Counter()
+        for row in rows:
+            received.update(row["received"])
         return judge(
             told,
             Known(
                 journal=answer[1],
                 events=tuple(world.told[told.link_id]),
-                records=world.exchange.orders(told.category, told.symbol, told.link_id),
-                arrived=world.exchange.creates[told.link_id],
-                arrived_changes={op: changes[op, told.link_id] for op in ("amend", "cancel")},
+                records=[row for row in rows if row["orderId"]],
+                arrived=received["order.create"],
+                arrived_changes={op: received[f"order.{op}"] for op in ("amend", "cancel")},
             ),
         )
 

@@ -41,7 +41,11 @@ _PATIENCE_S: Final = 2.0
 
 
 class World(Gateway):
-    """The gateway, its client, and the truth about what reached the exchange."""
+    """The gateway, its client, and the truth about what reached the exchange.
+
+    `conditions` are faults that last until they are changed, `way` is the state of order execution
+    under them.
+    """
 
     command = (sys.executable, "-m", "tests.chaos.child")
 
@@ -49,6 +53,8 @@ class World(Gateway):
         super().__init__(folder, simulator, key)
         self.config.write_text(_CONFIG)
         self.exchange = Exchange(simulator, key.uid)
+        self.conditions: list[tuple[str, dict[str, Any]]] = []
+        self.way = "ready"
         self.told: dict[str, list[str]] = defaultdict(list)  # orderLinkId -> states in events
         self.client = Client(requests_address(self.run_dir, BUS), client="chaos")
         self._events = Subscriber(events_address(self.run_dir, BUS), ("gateway.order.main.",))
@@ -70,6 +76,8 @@ class World(Gateway):
         self.exchange.acting = self.exchange.acted = None
         self.exchange.hold_ms = 0
         self.simulator.fault("clear")
+        for name, fields in self.conditions:
+            self.simulator.fault(name, **fields)
 
     def strike(self, *programs: str) -> None:
         """Kill these programs now; may be called from the simulator's thread."""
@@ -90,15 +98,17 @@ class World(Gateway):
             if not self._comes_back(program):
                 # What was cut often waits for long before it connects again; a new run does not.
                 self.kill(program)
-                self.start(program)
+                self.start(program, ready=False)
+                self.wait_state(program, self.way if program == ORDERS else "ready")
         # The bus has no word of its own for being able to reach the others: ask through it.
         self.wait(lambda: self.known(""), "the bus to reach order execution")
 
     def _comes_back(self, program: str) -> bool:
+        expected = self.way if program == ORDERS else "ready"
         due_s = time.monotonic() + _PATIENCE_S
         while time.monotonic() < due_s:
             reply = self.ask(program, "gateway.status")
-            if reply is not None and reply.result["state"] == "ready":
+            if reply is not None and reply.result["state"] == expected:
                 return True
             time.sleep(_STEP_S)
         return False
