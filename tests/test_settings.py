@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bybitd.errors import ConfigError
-from bybitd.settings import Settings, dump, find, load, parse, run_dir, state_dir
+from bybitd.settings import Settings, dump, feed_of, find, load, parse, run_dir, state_dir
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,22 @@ def test_what_is_dumped_reads_back_the_same() -> None:
 
 def test_only_the_simulated_environment_runs_a_simulator() -> None:
     assert "simulator" not in parse("environment: testnet").programs()
+
+
+def test_a_split_category_runs_one_program_for_each_share() -> None:
+    feeds = parse("feeds: {linear: {shards: 3}, option: {enabled: false, shards: 2}}")
+    programs = [name for name in feeds.programs() if name.startswith("public-feed-")]
+    numbered = ["public-feed-linear", "public-feed-linear-2", "public-feed-linear-3"]
+    assert programs == ["public-feed-spot", *numbered, "public-feed-inverse"]
+    shares = [("spot", 1), ("linear", 1), ("linear", 2), ("linear", 3), ("inverse", 1)]
+    assert [feed_of(name) for name in programs] == shares
+
+
+@pytest.mark.parametrize(
+    "name", ["bus", "public-feed-", "public-feed-linear-1", "public-feed-linear-x", "linear"]
+)
+def test_a_name_of_no_feed_is_not_taken_for_one(name: str) -> None:
+    assert feed_of(name) is None
 
 
 def test_a_file_that_can_not_be_read_says_why(tmp_path: Path) -> None:

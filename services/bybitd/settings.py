@@ -20,6 +20,7 @@ from bybitd.errors import ConfigError
 
 Environment = Literal["sim", "testnet", "demo", "mainnet"]
 Category = Literal["spot", "linear", "inverse", "option"]
+_FEED_PREFIX = "public-feed-"
 CATEGORIES: tuple[Category, ...] = ("spot", "linear", "inverse", "option")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -45,9 +46,13 @@ class Bus(_Section, frozen=True):
 
 
 class Feed(_Section, frozen=True):
-    """One category of public data. `topics` are always on; the rest follows subscriptions."""
+    """One category of public data. `topics` are always on; the rest follows subscriptions.
+
+    `shards` is the number of programs that share the category's symbols among them.
+    """
 
     enabled: bool = True
+    shards: Annotated[int, msgspec.Meta(ge=1, le=16)] = 1
     topics: tuple[str, ...] = ()
 
 
@@ -130,10 +135,34 @@ class Settings(_Section, frozen=True):
         """Return the names of the programs that this configuration runs, in starting order."""
         names = ["simulator"] if self.environment == "sim" else []
         names.append("bus")
-        names += [f"public-feed-{name}" for name in CATEGORIES if self.feeds.of(name).enabled]
+        names += self.feed_programs()
         for account in self.accounts:
             names += [f"private-stream-{account}", f"order-execution-{account}"]
         return tuple(names)
+
+    def feed_programs(self) -> list[str]:
+        """Return the names of the programs that carry public data, all shards of a category."""
+        feeds = {name: self.feeds.of(name) for name in CATEGORIES}
+        return [
+            feed_program(name, number)
+            for name, feed in feeds.items()
+            if feed.enabled
+            for number in range(1, feed.shards + 1)
+        ]
+
+
+def feed_program(category: str, number: int) -> str:
+    """Return the name of the `number`th program of a category's public data, from 1."""
+    return f"{_FEED_PREFIX}{category}" + (f"-{number}" if number > 1 else "")
+
+
+def feed_of(program: str) -> tuple[Category, int] | None:
+    """Return category and number of a program that carries public data, None for another one."""
+    bare, dash, number = program.removeprefix(_FEED_PREFIX).partition("-")
+    found = next((category for category in CATEGORIES if category == bare), None)
+    if found is None or (dash and not number.isdecimal()):
+        return None
+    return (found, int(number or 1)) if program == feed_program(found, int(number or 1)) else None
 
 
 def search_path(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:

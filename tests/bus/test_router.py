@@ -60,6 +60,29 @@ def test_a_request_goes_to_the_program_that_serves_its_op(
     assert router.route(request(op, args, account=account)) == program
 
 
+@pytest.mark.parametrize(
+    ("args", "number"),
+    [
+        ({"topic": "tickers.BTCUSDT"}, 4),
+        ({"topic": "linear.orderbook.50.BTCUSDT."}, 4),
+        ({"topic": "linear.book.50.BTCUSDT"}, 4),
+        ({"symbol": "BTCUSDT"}, 4),
+        ({"topic": "tickers.ETHUSDT", "symbol": "BTCUSDT"}, 1),
+        ({}, 1),
+        ({"topic": 7, "symbol": ["BTCUSDT"]}, 1),
+    ],
+)
+def test_a_request_about_a_split_category_goes_to_the_program_that_carries_the_symbol(
+    args: dict[str, Any], number: int
+) -> None:
+    settings = Settings(feeds=Feeds(linear=Feed(shards=4)))
+    router: Router[str] = Router(settings.programs(), settings.accounts)
+    name = "public-feed-linear" + (f"-{number}" if number > 1 else "")
+    assert router.route(request("market.snapshot", {"category": "linear", **args})) == name
+    refused = refusal(router.route(request("market.snapshot", {"category": "linear-2"})))
+    assert refused.hint == "one of spot, linear, inverse, option"
+
+
 def test_every_op_of_the_protocol_has_a_way(router: Router[str]) -> None:
     for op in OPS:
         assert isinstance(router.route(request(op, {"category": "linear"})), str), op

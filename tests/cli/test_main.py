@@ -151,7 +151,7 @@ def test_a_program_whose_parent_has_gone_does_not_start(folder: Path) -> None:
 def test_a_process_of_the_daemon_loads_no_other_verb_and_no_other_process(folder: Path) -> None:
     code = (
         "import sys; from bybitd.cli import run; run.importlib.import_module('bybitd.bus.main');"
-        "print([m for m in sys.modules if m.startswith(('bybitd.venue', 'bybitd.net', 'aiohttp',"
+        "print([m for m in sys.modules if m.startswith(('bybitd.net.rest', 'websocket', 'aiohttp',"
         " 'supervisor', 'urllib3', 'bybitd.simulator', 'bybitd.cli.daemon', 'argcomplete'))])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)

@@ -4,6 +4,7 @@ import json
 
 from bybitbus.topics import split
 from bybitd.public_feed.feed import Feed
+from bybitd.public_feed.share import Share
 from bybitd.venue.session import Session
 
 SECOND = 1_000
@@ -136,12 +137,12 @@ class FakeCarrier:
 class Desk:
     """A whole feed, wired to lists."""
 
-    def __init__(self, always=(), linger_ms=30_000, most=1000, category="linear"):
+    def __init__(self, always=(), linger_ms=30_000, most=1000, category="linear", share=None):
         self.outlet = FakeOutlet()
         self.again, self.rejected, self.later = [], [], []
         self.counters = {}
         self.feed = Feed(
-            category,
+            share or Share(category),
             self.outlet,
             always=always,
             linger_ms=linger_ms,

@@ -14,7 +14,7 @@ from bybitbus.endpoints import events_address, requests_address
 from bybitd.public_feed.main import main
 from bybitd.runtime import exchange
 from bybitd.runtime.program import Program
-from bybitd.settings import Feed, Feeds, Settings
+from bybitd.settings import Feed, Feeds, Settings, feed_program
 from bybitd.simulator.exchange import ExchangeConfig
 from bybitd.simulator.wire import run_simulator
 
@@ -66,8 +66,8 @@ class Listener:
 class RunningFeed:
     """One `public-feed-<category>` in a thread."""
 
-    def __init__(self, run_dir, category, settings):
-        self.run_dir, self.name, self.category = run_dir, f"public-feed-{category}", category
+    def __init__(self, run_dir, category, settings, number=1):
+        self.run_dir, self.name, self.category = run_dir, feed_program(category, number), category
         self.context = zmq.Context()
         self.program = Program(self.name, settings, run_dir, run_dir)
         # Signals belong to the main thread, which is pytest's.

@@ -1,3 +1,4 @@
+from bybitd.public_feed.share import Share
 from tests.public_feed.messages import (
     BOOK,
     BOOK_FEED,
@@ -173,3 +174,17 @@ def test_the_status_counts_topics_by_state():
     desk.live_book()
     desk.join("linear.tickers.BTCUSDT.")
     assert desk.feed.describe()["topics"] == {"pending": 1, "live": 1, "stale": 0, "resyncing": 0}
+
+
+def test_a_share_of_a_category_leaves_the_topics_of_others_alone_and_refuses_only_its_own():
+    # Of two, BTCUSDT belongs to the second program and XRPUSDT to the first.
+    desks = [Desk(share=Share("linear", number, 2)) for number in (1, 2)]
+    for desk in desks:
+        for topic in (BOOK_TOPIC, "linear.tickers.XRPUSDT.", "linear.tickers.btcusdt."):
+            desk.join(topic)
+        desk.join("linear.orderbook.51.BTCUSDT.")
+        desk.leave("linear.tickers.XRPUSDT.")
+        desk.leave(BOOK_TOPIC)
+    assert [list(desk.feed.channels) for desk in desks] == [["tickers.XRPUSDT"], [BOOK]]
+    refused = [refusal[0] for desk in desks for refusal in desk.rejected]
+    assert sorted(refused) == ["linear.orderbook.51.BTCUSDT.", "linear.tickers.btcusdt."]

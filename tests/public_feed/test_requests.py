@@ -2,6 +2,7 @@ import pytest
 
 from bybitbus.codes import Code
 from bybitd.public_feed.requests import Refusal, Requests
+from bybitd.public_feed.share import Share
 from tests.public_feed.messages import BOOK, BOOK_TOPIC, Desk, book
 
 
@@ -96,3 +97,10 @@ def test_instruments_that_are_not_there_are_told_from_symbols_that_are_not():
     assert "connection refused" in early.message
     wrong = ask(Desk(), "market.instruments", {"symbol": "A"}, category="linear", symbol="b")
     assert wrong.code is Code.NOT_FOUND
+
+
+def test_a_program_says_who_carries_a_topic_that_it_does_not():
+    desk = Desk(share=Share("linear", 1, 2))
+    error = ask(desk, "market.snapshot", category="linear", topic="tickers.BTCUSDT")
+    assert (error.code, error.retry_safe) == (Code.BAD_FIELD, False)
+    assert error.hint == "send it to the bus, or to public-feed-linear-2"

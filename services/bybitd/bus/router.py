@@ -7,12 +7,15 @@ is opaque here. `ipc/PROTOCOL.md`, "Requests": every request gets exactly one an
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Collection, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bybitbus.codes import Code, Origin, Outcome
 from bybitbus.messages import ErrorBody, Request, gateway_error
 from bybitbus.ops import OPS, Route
+from bybitd.settings import feed_of, feed_program
+from bybitd.venue.shards import shard_of, shard_of_topic
 
 # A program answers for itself at the deadline; the bus only steps in when it does not.
 GRACE_MS = 500
@@ -44,6 +47,8 @@ class Router(Generic[Waiter]):
     def __init__(self, programs: Sequence[str], accounts: Collection[str]) -> None:
         self._programs = tuple(programs)
         self._accounts = accounts
+        feeds = filter(None, map(feed_of, self._programs))
+        self._shards: Counter[str] = Counter(category for category, _ in feeds)
         self._pending: dict[int, _Pending[Waiter]] = {}
         self._due: list[tuple[int, int]] = []  # (Unix ms, key); answered ones stay until due
         self._next_key = 1
@@ -82,22 +87,31 @@ class Router(Generic[Waiter]):
         return str(named)
 
     def _feed(self, request: Request) -> str | ErrorBody:
-        prefix = "public-feed-"
-        feeds = [name.removeprefix(prefix) for name in self._programs if name.startswith(prefix)]
+        feeds = ", ".join(self._shards)
         category = request.args.get("category")
         if category is None:
             return gateway_error(
                 Code.MISSING_FIELD,
                 f"args.category: {request.op} needs the category that it is about",
-                hint=f"one of {', '.join(feeds)}",
+                hint=f"one of {feeds}",
             )
-        if category not in feeds:
+        if not isinstance(category, str) or category not in self._shards:
             return gateway_error(
                 Code.BAD_FIELD,
                 f"args.category: {category!r} is not served here",
-                hint=f"one of {', '.join(feeds)}",
+                hint=f"one of {feeds}",
             )
-        return f"{prefix}{category}"
+        return feed_program(category, self._shard(category, request.args))
+
+    def _shard(self, category: str, args: dict[str, Any]) -> int:
+        # What is wrong with the rest is for the program to say.
+        topic, symbol = args.get("topic"), args.get("symbol")
+        if isinstance(topic, str):
+            name = topic.removesuffix(".").removeprefix(f"{category}.")
+            return shard_of_topic(category, name, self._shards[category])
+        if isinstance(symbol, str):
+            return shard_of(symbol, self._shards[category])
+        return 1
 
     def admit(self, waiter: Waiter, request: Request, program: str, now_ms: int) -> int | ErrorBody:
         """Note that `request` is about to be sent to `program`; return the key of its reply.

@@ -6,16 +6,20 @@ from collections.abc import Iterable
 
 from bybitd.errors import ConfigError
 from bybitd.public_feed.offered import offered
+from bybitd.public_feed.share import Share
 from bybitd.venue.errors import TopicError
 
 
-def always_on(category: str, written: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of `feeds.<category>.topics`, each once. They may be written as the
-    exchange spells them (`tickers.BTCUSDT`) or as the bus does (`linear.tickers.BTCUSDT.`).
+def always_on(share: Share, written: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of `feeds.<category>.topics` that are in this share, each once. They may be
+    written as the exchange spells them (`tickers.BTCUSDT`) or as the bus does
+    (`linear.tickers.BTCUSDT.`).
 
     Raises:
-        ConfigError: one of them can not exist; says which, why, and what would be right.
+        ConfigError: one of them, whoever's it is, can not exist; says which, why, and what would
+            be right.
     """
+    category = share.category
     names: dict[str, None] = {}
     for number, topic in enumerate(written):
         bare = topic.removesuffix(".").removeprefix(f"{category}.")
@@ -27,4 +31,4 @@ def always_on(category: str, written: Iterable[str]) -> tuple[str, ...]:
                 where=f"feeds.{category}.topics[{number}]",
                 hint=error.hint,
             ) from None
-    return tuple(names)
+    return tuple(filter(share.owns, names))

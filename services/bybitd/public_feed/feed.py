@@ -16,6 +16,7 @@ from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.offered import carried, is_prefix, offered
 from bybitd.public_feed.pipeline import Later, Pipeline
 from bybitd.public_feed.published import Health, Published
+from bybitd.public_feed.share import Share
 from bybitd.venue.errors import TopicError
 from bybitd.venue.topics import Topic
 
@@ -74,7 +75,7 @@ class Carrier(Protocol):
 
 
 class Feed:
-    """Follows the subscriptions of one category.
+    """Follows the subscriptions of one category, or of its share in one.
 
     Derived whole books are published once in `book_interval_ms` each at most. `later(ms, view)`
     calls `pipeline.settle(view)` then.
@@ -85,7 +86,7 @@ class Feed:
 
     def __init__(
         self,
-        category: str,
+        share: Share,
         outlet: Outlet,
         *,
         always: Iterable[str] = (),
@@ -97,7 +98,8 @@ class Feed:
         again: Callable[[str], None],
         reject: Callable[[str, str, str], None],
     ) -> None:
-        self.category = category
+        self.category = category = share.category
+        self.share = share
         self.channels: dict[str, Channel] = {}
         self.views: dict[str, View] = {}
         self.pipeline = Pipeline(self.channels, outlet.publish, self._announce, later, counters)
@@ -206,7 +208,7 @@ class Feed:
         }
 
     def _checked(self, topic: BusTopic, as_written: str) -> Topic | DerivedTopic | None:
-        if topic.stream != self.category:
+        if topic.stream != self.category or not self.share.owns(topic.name):
             return None  # the bus shows every subscription to every program
         try:
             return offered(self.category, topic.name)

@@ -14,25 +14,25 @@ from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.requests import Requests
+from bybitd.public_feed.share import share_of
 from bybitd.public_feed.upstream import Upstream, monotonic_ms
 from bybitd.runtime.exchange import Endpoints, endpoints
 from bybitd.runtime.instruments import Instruments
 from bybitd.runtime.late_joiners import LateJoiners
 from bybitd.runtime.program import Program
-from bybitd.settings import CATEGORIES
 
 BEAT_S = 0.25
-_PREFIX = "public-feed-"
 
 
 def main(program: Program) -> None:
-    """Serve one category until told to stop.
+    """Serve one category, or a share of it, until told to stop.
 
     Raises:
         ConfigError: a configured topic can not exist, or the environment has no such region.
     """
     settings, loop = program.settings, program.loop
-    category = next(name for name in CATEGORIES if program.name == f"{_PREFIX}{name}")
+    share = share_of(program.name, settings.feeds)
+    category = share.category
     budget = ConnectBudget()
 
     def find() -> Endpoints | None:
@@ -68,9 +68,9 @@ def main(program: Program) -> None:
         loop.call_later(delay_ms / 1000, lambda: feed.pipeline.settle(view, monotonic_ms()))
 
     feed = Feed(
-        category,
+        share,
         program.publisher,
-        always=always_on(category, settings.feeds.of(category).topics),
+        always=always_on(share, settings.feeds.of(category).topics),
         linger_ms=int(settings.feeds.linger_s * 1000),
         book_interval_ms=settings.feeds.book_interval_ms,
         later=settle_later,

@@ -13,6 +13,7 @@ from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.offered import offered
 from bybitd.public_feed.published import Health
 from bybitd.runtime.instruments import Instruments
+from bybitd.settings import feed_program
 from bybitd.venue.errors import TopicError
 
 Handler = Callable[[Call], None]
@@ -55,7 +56,7 @@ class Requests:
         """Return the state of a topic, with the numbers of the last event that it includes.
 
         Raises:
-            Refusal: `unknown_topic`, `not_found`, `not_ready`.
+            Refusal: `unknown_topic`, `bad_field`, `not_found`, `not_ready`.
         """
         name = self._name(args["topic"])
         topic = bus_topics.join(self._feed.category, name)
@@ -127,7 +128,7 @@ class Requests:
                 Code.BAD_FIELD,
                 f"args.category: {args['category']!r} is not served here, "
                 f"but {self._feed.category!r} is",
-                f"send it to the bus, or to public-feed-{args['category']}",
+                f"send it to the bus, or to {feed_program(args['category'], 1)}",
             )
 
     def _name(self, written: str) -> str:
@@ -135,10 +136,16 @@ class Requests:
         bare = written.removesuffix(".")
         stream, _, rest = bare.partition(".")
         try:
-            return offered(category, rest if stream == category else bare).name
+            name = offered(category, rest if stream == category else bare).name
         except TopicError as error:
             message = f"args.topic: {written!r} is no topic of {category}: {error.problem}"
             raise _refuse(Code.UNKNOWN_TOPIC, message, error.hint) from None
+        share = self._feed.share
+        if not share.owns(name):
+            message = f"args.topic: {written!r} is not carried by this program"
+            hint = f"send it to the bus, or to {share.program_of(name)}"
+            raise _refuse(Code.BAD_FIELD, message, hint)
+        return name
 
 
 def _refuse(code: Code, message: str, hint: str, *, retry_safe: bool = False) -> Refusal:

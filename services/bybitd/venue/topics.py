@@ -190,6 +190,14 @@ def split(name: str) -> tuple[Kind, str, str] | None:
         return None
 
 
+def pool_group(stream: str, symbol: str) -> str:
+    """Return the group whose topic has the insurance pools of a symbol of linear or inverse."""
+    groups = POOLS[stream]
+    # BTCUSDT, BTCUSDT-26DEC26; all else on linear (BTCPERP, BTC-26DEC26) settles in USDC.
+    settled = symbol.partition("-")[0]
+    return next((name for name in groups if settled.endswith(name)), groups[-1])
+
+
 def check(stream: str, name: str) -> Topic:
     """Return the parsed public topic of a stream (a category, `spread` or `system`).
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from bybitd.venue.errors import TopicError
-from bybitd.venue.topics import BOOK_PUSH_MS, POOLS, PUBLIC_STREAMS, check
+from bybitd.venue.topics import BOOK_PUSH_MS, POOLS, PUBLIC_STREAMS, check, pool_group
 
 
 class DerivedKind(StrEnum):
@@ -100,14 +100,8 @@ def derived(stream: str, name: str) -> DerivedTopic | None:
         ours = f"{kind}.{parameter}".rstrip(".")
         hint = error.hint.replace(f"{theirs}.", f"{ours}.")
         raise TopicError(stream, name, error.problem, hint) from None
-    followed = _pool_group(stream, subject) if kind is DerivedKind.INSURANCE else topic.name
+    followed = topic.name
+    if kind is DerivedKind.INSURANCE:
+        followed = f"{kind}.{pool_group(stream, subject)}"
     has_state = kind is not DerivedKind.LIQUIDATION
     return DerivedTopic(stream, kind, parameter, subject, followed, has_state)
-
-
-def _pool_group(stream: str, symbol: str) -> str:
-    """Return the topic with the insurance pools of a symbol."""
-    groups = POOLS[stream]
-    # BTCUSDT, BTCUSDT-26DEC26; all else on linear (BTCPERP, BTC-26DEC26) settles in USDC.
-    settled = symbol.partition("-")[0]
-    return f"insurance.{next((name for name in groups if settled.endswith(name)), groups[-1])}"
