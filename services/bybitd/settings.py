@@ -105,7 +105,8 @@ class Simulator(_Section, frozen=True):
     """The exchange on this machine, used only where `environment` is `sim`.
 
     `symbols` sets how many symbols a category has; without it there is a small catalogue.
-    `rate_limits` off answers as fast as it can, for benchmarks.
+    `rate_limits` off answers as fast as it can, for benchmarks. `trade_socket` off is as demo
+    trading: orders over REST only.
     """
 
     port: Port = 0
@@ -113,6 +114,7 @@ class Simulator(_Section, frozen=True):
     seed: int = 1
     rate_per_s: Annotated[float, msgspec.Meta(ge=0, le=100_000)] = 20.0
     rate_limits: bool = True
+    trade_socket: bool = True
     symbols: dict[Category, Annotated[int, msgspec.Meta(ge=1, le=2000)]] = {}
 
 

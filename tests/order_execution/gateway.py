@@ -65,7 +65,10 @@ class Gateway:
 
     def point_at(self, simulator: RunningSimulator) -> None:
         """Say where the exchange is."""
-        endpoint = contact.SimulatorEndpoint(netloc=f"127.0.0.1:{simulator.port}")
+        endpoint = contact.SimulatorEndpoint(
+            netloc=f"127.0.0.1:{simulator.port}",
+            trade_socket=simulator.simulator.wire.trade_socket,
+        )
         contact.leave(contact.endpoint_path(self.run_dir), endpoint, 0o640)
 
     def start(self, *programs: str, ready: bool = True) -> None:
@@ -222,11 +225,15 @@ def client_reply(
 
 
 @contextlib.contextmanager
-def running(*programs: str, rate_per_s: float = 0.0, ack_first: bool = True) -> Iterator[Gateway]:
+def running(
+    *programs: str, rate_per_s: float = 0.0, ack_first: bool = True, trade_socket: bool = True
+) -> Iterator[Gateway]:
     """Run a simulator and these programs."""
     key = ApiKey(key="test-key-main", secret="test-secret-main", uid=UID)
     config = ExchangeConfig(api_keys=(key,), rate_per_s=rate_per_s)
-    wire = WireConfig(limits=RateLimits(enabled=False), ack_first=ack_first)
+    wire = WireConfig(
+        limits=RateLimits(enabled=False), ack_first=ack_first, trade_socket=trade_socket
+    )
     folder = Path(tempfile.mkdtemp(prefix="bd", dir="/tmp"))
     try:
         with run_simulator(config, wire=wire) as simulator:

@@ -16,10 +16,14 @@ from bybitd.venue.hosts import Hosts, SimAddress, hosts
 
 
 class SimulatorEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the simulator listens; `authority` is the certificate to trust, "" without TLS."""
+    """Where the simulator listens; `authority` is the certificate to trust, "" without TLS.
+
+    Without `trade_socket` orders go over REST only, as in demo trading.
+    """
 
     netloc: str
     authority: str = ""
+    trade_socket: bool = True
 
 
 class SimulatorKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +66,9 @@ def endpoints(settings: Settings, run_dir: Path) -> Endpoints | None:
     found = read_endpoint(run_dir)
     if found is None:
         return None
-    address = SimAddress(netloc=found.netloc, tls=bool(found.authority))
+    address = SimAddress(
+        netloc=found.netloc, tls=bool(found.authority), trade_socket=found.trade_socket
+    )
     return Endpoints(hosts=hosts("sim", sim=address), authority=found.authority)
 
 

@@ -139,6 +139,7 @@ class Program:
 
     def status(self) -> dict[str, Any]:
         """Return the status map (`ipc/PROTOCOL.md`, "Status")."""
+        details = self.details()  # first: it may bring the counters up to date
         banned_until_ms = self._banned_until_ms()
         state, reason = self._shown(banned_until_ms)
         return {
@@ -159,7 +160,7 @@ class Program:
                 **self.counters,
             },
             **({"rest_banned_until_ms": banned_until_ms} if banned_until_ms else {}),
-            **self.details(),
+            **details,
         }
 
     def _banned_until_ms(self) -> int:

@@ -42,7 +42,11 @@ def main(program: Program) -> None:
     except (ValueError, sqlite3.DatabaseError) as error:
         raise StartError(f"{file}: {error}; remove it to start with new accounts") from None
     authority = str(simulator.authority) if simulator.authority else ""
-    endpoint = contact.SimulatorEndpoint(netloc=f"127.0.0.1:{simulator.port}", authority=authority)
+    endpoint = contact.SimulatorEndpoint(
+        netloc=f"127.0.0.1:{simulator.port}",
+        authority=authority,
+        trade_socket=settings.trade_socket,
+    )
     contact.leave(contact.endpoint_path(program.run_dir), endpoint, 0o640)
     log.info("= exchange at %s", simulator.rest_url)
     program.details = lambda: {"rest_url": simulator.rest_url, "ws_url": simulator.ws_url}
@@ -67,7 +71,9 @@ def _start(program: Program, config: ExchangeConfig, store: AccountStore) -> Run
     # the endpoint file tells them the new one.
     for port in dict.fromkeys((wanted, 0)):
         try:
-            wire = WireConfig(port=port, tls_dir=tls_dir, limits=limits)
+            wire = WireConfig(
+                port=port, tls_dir=tls_dir, limits=limits, trade_socket=settings.trade_socket
+            )
             return RunningSimulator(config, wire, store)
         except OSError as error:
             if port == 0 or settings.port:

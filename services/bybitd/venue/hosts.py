@@ -48,10 +48,11 @@ _DEMO: Final = {"": ("api-demo.bybit.com", "stream-demo.bybit.com")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimAddress:
-    """Where the simulator listens: one `host:port` for everything."""
+    """Where the simulator listens: one `host:port` for everything it serves."""
 
     netloc: str
     tls: bool = False
+    trade_socket: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,8 @@ def hosts(environment: Environment, region: str = "", *, sim: SimAddress | None 
             raise HostError("the address of the simulator is not known")
         tail = "s://" if sim.tls else "://"
         stream = f"ws{tail}{sim.netloc}"
-        return Hosts(rest=f"http{tail}{sim.netloc}", public=stream, private=stream, trade=stream)
+        trade = stream if sim.trade_socket else None
+        return Hosts(rest=f"http{tail}{sim.netloc}", public=stream, private=stream, trade=trade)
     tables = {"mainnet": _MAINNET, "testnet": _TESTNET, "demo": _DEMO}
     if environment not in tables:
         raise HostError(f"environment {environment!r} is none of {', '.join(ENVIRONMENTS)}")

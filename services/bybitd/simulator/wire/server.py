@@ -49,6 +49,7 @@ class WireConfig:
     trust its `ca.pem`. `ack_first` sends the acknowledgement of an order before its events, False
     after them; the real exchange promises neither. `idle_cut_s` and `scan_interval_s` are the
     exchange's idle rule; `send_buffer_bytes` is what may wait for a client that does not read.
+    Without `trade_socket` its handshake gets HTTP 404, as in demo trading.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +57,7 @@ class WireConfig:
     tls_dir: Path | None = None
     limits: RateLimits = field(default_factory=RateLimits)
     ack_first: bool = True
+    trade_socket: bool = True
     idle_cut_s: float = 600.0
     scan_interval_s: float = 30.0
     send_buffer_bytes: int = 8 << 20
@@ -234,7 +236,8 @@ class Simulator:
                 f"/v5/public/{path}", self._socket(kind, self._public.receive)
             )
         application.router.add_get("/v5/private", self._socket("private", self._private.receive))
-        application.router.add_get("/v5/trade", self._socket("trade", self._trade.receive))
+        if self.wire.trade_socket:
+            application.router.add_get("/v5/trade", self._socket("trade", self._trade.receive))
         application.router.add_route("*", "/v5/{path:.*}", self._rest.handle)
         return application
 
