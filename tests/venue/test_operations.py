@@ -20,9 +20,9 @@ def test_every_order_operation_has_a_path_and_a_check() -> None:
         assert operation.path == f"/v5/order/{op.removeprefix('order.')}"
 
 
-def test_cancel_all_is_the_one_order_operation_that_the_trade_socket_lacks() -> None:
+def test_the_trade_socket_lacks_cancel_all_and_the_pre_check() -> None:
     lacking = [op for op in orders.OPS if not OPERATIONS[op].on_trade_socket]
-    assert lacking == ["order.cancel-all"]
+    assert lacking == ["order.cancel-all", "order.pre-check"]
 
 
 def test_positions_and_reads_go_over_rest_only() -> None:
@@ -44,6 +44,21 @@ def test_every_operation_of_the_bus_that_reaches_the_exchange_is_known_here() ->
         ("position.set-leverage", LEVERAGE),
         ("position.switch-mode", {"category": "linear", "coin": "USDT", "mode": 3}),
         ("position.trading-stop", STOP | {"takeProfit": "0", "tpTriggerBy": "MarkPrice"}),
+        ("position.trading-stop", STOP | {"trailingStop": "1", "activePrice": "150"}),
+        ("position.trading-stop", STOP | {"category": "option", "stopLoss": "5"}),
+        (
+            "position.trading-stop",
+            STOP
+            | {
+                "tpslMode": "Partial",
+                "takeProfit": "150",
+                "stopLoss": "120",
+                "tpSize": "1.0",
+                "slSize": "1",
+                "tpOrderType": "Limit",
+                "tpLimitPrice": "149",
+            },
+        ),
         (
             "position.set-auto-add-margin",
             {"category": "linear", "symbol": "SOLUSDT", "autoAddMargin": 1},
@@ -77,6 +92,57 @@ def test_arguments_that_the_exchange_takes_pass_unchanged(op: str, args: dict[st
             "mode",
         ),
         ("position.trading-stop", STOP | {"trailingstop": "1"}, UnknownField, "trailingstop"),
+        ("position.trading-stop", STOP, MissingField, "takeProfit"),
+        (
+            "position.trading-stop",
+            STOP | {"category": "option", "tpslMode": "Partial", "stopLoss": "5"},
+            BadField,
+            "tpslMode",
+        ),
+        (
+            "position.trading-stop",
+            STOP | {"takeProfit": "5", "tpOrderType": "Limit", "tpLimitPrice": "5"},
+            BadField,
+            "tpOrderType",
+        ),
+        (
+            "position.trading-stop",
+            STOP | {"tpslMode": "Partial", "takeProfit": "5", "tpOrderType": "Limit"},
+            MissingField,
+            "tpLimitPrice",
+        ),
+        ("position.trading-stop", STOP | {"takeProfit": "5", "tpSize": "1"}, BadField, "tpSize"),
+        (
+            "position.trading-stop",
+            STOP | {"tpslMode": "Partial", "takeProfit": "5", "slSize": "1"},
+            MissingField,
+            "stopLoss",
+        ),
+        (
+            "position.trading-stop",
+            STOP
+            | {
+                "tpslMode": "Partial",
+                "takeProfit": "9",
+                "stopLoss": "5",
+                "tpSize": "1",
+                "slSize": "2",
+            },
+            BadField,
+            "slSize",
+        ),
+        (
+            "position.trading-stop",
+            STOP | {"takeProfit": "5", "activePrice": "6"},
+            MissingField,
+            "trailingStop",
+        ),
+        (
+            "position.set-auto-add-margin",
+            {"category": "inverse", "symbol": "BTCUSD", "autoAddMargin": 1},
+            BadField,
+            "category",
+        ),
         ("account.orders", {"category": "linear"}, MissingField, "symbol"),
         ("account.orders", {"category": "spot", "limit": 51}, BadField, "limit"),
         ("account.orders", {"category": "spot", "limit": "50"}, BadField, "limit"),

@@ -23,6 +23,7 @@ class Instrument:
     Quantities are in the unit of the category: base coin on spot, linear and option, USD on
     inverse. `quote_step` is the step of an amount in quote coin, on spot only.
     `delivery_ms` is 0 for what does not expire; on a perpetual it means that it is delisted then.
+    `phase` is the phase of the auction of a pre-market contract, "" on any other.
     """
 
     category: str
@@ -43,6 +44,10 @@ class Instrument:
     min_notional: Decimal | None
     delivery_ms: int
     funding_interval_min: int | None
+    min_leverage: Decimal | None = None
+    max_leverage: Decimal | None = None
+    leverage_step: Decimal | None = None
+    phase: str = ""
 
     @property
     def trades(self) -> bool:
@@ -64,6 +69,37 @@ class Instrument:
                 op, field, f"is above the highest price of {self.symbol}, {self.max_price}"
             )
         _check_step(op, field, price, self.tick, "tick", self.symbol)
+
+    def check_distance(self, op: str, field: str, distance: Decimal) -> None:
+        """Check a difference of two prices against the tick.
+
+        Raises:
+            BadField: names the nearest that would be right.
+        """
+        _check_step(op, field, distance, self.tick, "tick", self.symbol)
+
+    def check_lots(self, op: str, field: str, qty: Decimal) -> None:
+        """Check a quantity against the step alone.
+
+        Raises:
+            BadField: names the nearest that would be right.
+        """
+        _check_step(op, field, qty, self.qty_step, "step", self.symbol)
+
+    def check_leverage(self, op: str, field: str, leverage: Decimal) -> None:
+        """Check a leverage against bounds and step.
+
+        Raises:
+            BadField: names the rule.
+        """
+        if self.min_leverage is not None and leverage < self.min_leverage:
+            rule = f"is below the minimum leverage of {self.symbol}, {self.min_leverage}"
+            raise BadField(op, field, rule)
+        if self.max_leverage is not None and leverage > self.max_leverage:
+            rule = f"is above the maximum leverage of {self.symbol}, {self.max_leverage}"
+            raise BadField(op, field, rule)
+        if self.leverage_step:
+            _check_step(op, field, leverage, self.leverage_step, "leverage step", self.symbol)
 
     def check_qty(self, op: str, field: str, qty: Decimal, *, market: bool) -> None:
         """Check a quantity of base coin or contracts against minimum, maximum and step.
@@ -98,7 +134,7 @@ class Instrument:
             BadField: names the minimum.
         """
         if self.min_notional is not None and notional < self.min_notional:
-            rule = f"makes an order of {notional} {self.quote_coin}; {self.symbol} needs"
+            rule = f"makes an order of {notional:f} {self.quote_coin}; {self.symbol} needs"
             raise BadField(op, field, f"{rule} {self.min_notional} at least")
 
 
@@ -113,6 +149,7 @@ def parse(category: str, row: Mapping[str, Any]) -> Instrument:
         raise InstrumentError(category, "", "the row has no symbol")
     try:
         prices, lots = row["priceFilter"], row["lotSizeFilter"]
+        leverage = row.get("leverageFilter") or {}
         spot = category == "spot"
         instrument = Instrument(
             category=category,
@@ -137,6 +174,10 @@ def parse(category: str, row: Mapping[str, Any]) -> Instrument:
             min_notional=_optional(lots, "minOrderAmt" if spot else "minNotionalValue"),
             delivery_ms=int(row.get("deliveryTime") or 0),
             funding_interval_min=row.get("fundingInterval"),
+            min_leverage=_optional(leverage, "minLeverage"),
+            max_leverage=_optional(leverage, "maxLeverage"),
+            leverage_step=_optional(leverage, "leverageStep"),
+            phase=(row.get("preListingInfo") or {}).get("curAuctionPhase", ""),
         )
     except KeyError as error:
         raise InstrumentError(category, symbol, f"{error.args[0]} is missing") from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 from bybitd.venue import enums, orders
@@ -83,7 +84,7 @@ _POSITION_WRITES: Final = {
         method="POST",
         path="/v5/position/trading-stop",
         fields={
-            "category": _FUTURES,
+            "category": Field(Type.WORD, "RRRR", ("linear", "inverse", "option")),
             "symbol": _SYMBOL_R,
             "tpslMode": Field(Type.WORD, "RRRR", enums.TPSL_MODE),
             "positionIdx": Field(Type.INTEGER, "RRRR", enums.POSITION_IDX),
@@ -105,7 +106,7 @@ _POSITION_WRITES: Final = {
         method="POST",
         path="/v5/position/set-auto-add-margin",
         fields={
-            "category": _FUTURES,
+            "category": Field(Type.WORD, "RRRR", ("linear",)),
             "symbol": _SYMBOL_R,
             "autoAddMargin": Field(Type.INTEGER, "RRRR", enums.SWITCH),
             "positionIdx": Field(Type.INTEGER, allowed=enums.POSITION_IDX),
@@ -177,11 +178,11 @@ _ACCOUNT_READS: Final = {
     "account.info": Operation(method="GET", path="/v5/account/info", fields={}),
 }
 
-# cancel-all does not exist on the trade socket.
+_REST_ONLY: Final = ("cancel-all", "pre-check")  # they do not exist on the trade socket
 OPERATIONS: Final[dict[str, Operation]] = {
     **{
         f"order.{name}": Operation(
-            method="POST", path=f"/v5/order/{name}", on_trade_socket=name != "cancel-all"
+            method="POST", path=f"/v5/order/{name}", on_trade_socket=name not in _REST_ONLY
         )
         for name in (
             "create",
@@ -191,6 +192,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
             "create-batch",
             "amend-batch",
             "cancel-batch",
+            "pre-check",
         )
     },
     **_POSITION_WRITES,
@@ -224,7 +226,37 @@ def check(op: str, args: Mapping[str, Any]) -> dict[str, Any]:
         for name in ("buyLeverage", "sellLeverage"):
             if not checked[name].strip("0."):
                 raise BadField(op, name, "must be above zero")
+    if op == "position.trading-stop":
+        _trading_stop(op, checked)
     return checked
+
+
+def _trading_stop(op: str, args: dict[str, Any]) -> None:
+    """Check what "Set Trading Stop" says of its arguments together."""
+    _one_of(op, args, ("takeProfit", "stopLoss", "trailingStop"))
+    full = args["tpslMode"] == "Full"
+    if args["category"] == "option" and not full:
+        raise BadField(op, "tpslMode", "can be 'Full' only on option")
+    for kind, trigger, limit, size in (
+        ("tpOrderType", "takeProfit", "tpLimitPrice", "tpSize"),
+        ("slOrderType", "stopLoss", "slLimitPrice", "slSize"),
+    ):
+        limited = args.get(kind) == "Limit"
+        if limited and full:
+            raise BadField(op, kind, "can be 'Limit' with tpslMode 'Partial' only")
+        if limited and limit not in args:
+            raise MissingField(op, limit, f"is missing: {kind} 'Limit' needs it")
+        if limit in args and not limited:
+            raise BadField(op, limit, f"needs {kind} 'Limit'")
+        if size in args and full:
+            raise BadField(op, size, "applies to tpslMode 'Partial' only")
+        for name in (kind, limit, size):
+            if name in args and trigger not in args:
+                raise MissingField(op, trigger, f"is missing: {name} needs it")
+    if "tpSize" in args and "slSize" in args and Decimal(args["tpSize"]) != Decimal(args["slSize"]):
+        raise BadField(op, "slSize", f"must be equal to tpSize, {args['tpSize']}")
+    if "activePrice" in args and "trailingStop" not in args:
+        raise MissingField(op, "trailingStop", "is missing: activePrice needs it")
 
 
 def _one_of(op: str, args: dict[str, Any], names: tuple[str, ...]) -> None:

@@ -56,6 +56,11 @@ CREATE: Final[Fields] = {
     "bboLevel": Field(Type.WORD, "-oo-", enums.BBO_LEVEL),
     "rpiTakerAccess": Field(Type.BOOLEAN),
 }
+# "Pre Check Order": an order as for create, but not on spot.
+PRE_CHECK: Final[Fields] = {
+    **CREATE,
+    "category": Field(Type.WORD, "RRRR", ("linear", "inverse", "option")),
+}
 _AMENDABLE: Final[Fields] = {
     "qty": _PRICE,
     "price": _PRICE,

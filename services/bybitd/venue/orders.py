@@ -72,6 +72,9 @@ def _check_batch(
 
 def _create(op: str, path: str, category: str, order: dict[str, Any]) -> None:
     market = order["orderType"] == "Market"
+    for name in ("triggerPrice", "orderIv"):
+        if name in order:
+            _above_zero(op, path, order, name)
     if not market and not order.keys() & {"price", "orderIv", "bboSideType"}:
         raise MissingField(op, f"{path}price", "is missing: a Limit order has one")
     if "price" in order and not market:
@@ -81,13 +84,26 @@ def _create(op: str, path: str, category: str, order: dict[str, Any]) -> None:
         _above_zero(op, path, order, "qty")
     if category == "spot":
         _spot_filter(op, path, order)
-    if market and order.get("timeInForce") == "PostOnly":
-        raise BadField(op, f"{path}timeInForce", "can not be 'PostOnly' on a Market order")
+    if market and order.get("timeInForce") in ("PostOnly", "RPI"):
+        rule = f"can not be {order['timeInForce']!r} on a Market order"
+        raise BadField(op, f"{path}timeInForce", rule)
+    if market and "bboSideType" in order:
+        raise BadField(op, f"{path}bboSideType", "applies to Limit orders only")
+    for name in ("triggerDirection", "triggerBy"):
+        # Without it they would be dropped, and the order would be on the book at once.
+        if name in order and "triggerPrice" not in order:
+            raise MissingField(op, f"{path}triggerPrice", f"is missing: {name} needs it")
     if order.get("reduceOnly") is True:
         _never_with(op, path, order, "reduceOnly", ("takeProfit", "stopLoss"))
     _tpsl(op, path, category, order)
     _slippage(op, path, order)
     _together(op, path, order, "bboSideType", "bboLevel")
+
+
+def _pre_check(op: str, path: str, category: str, order: dict[str, Any]) -> None:
+    if "triggerPrice" in order:
+        raise BadField(op, f"{path}triggerPrice", "makes a conditional order: no pre-check")
+    _create(op, path, category, order)
 
 
 def _spot_filter(op: str, path: str, order: dict[str, Any]) -> None:
@@ -150,7 +166,7 @@ def _amend(op: str, path: str, category: str, order: dict[str, Any]) -> None:
     if not order.keys() & order_fields.CHANGES:
         named = sorted(order_fields.CHANGES)
         raise MissingField(op, f"{path}qty", "is missing, and nothing else changes either", named)
-    for name in ("qty", "price"):
+    for name in ("qty", "price", "triggerPrice", "orderIv"):
         if name in order:
             _above_zero(op, path, order, name)
 
@@ -190,6 +206,7 @@ OPS: Final[dict[str, tuple[Fields, Fields | None, Rule]]] = {
     "order.amend": (order_fields.AMEND, None, _amend),
     "order.cancel": (order_fields.CANCEL, None, _identified),
     "order.cancel-all": (order_fields.CANCEL_ALL, None, _cancel_all),
+    "order.pre-check": (order_fields.PRE_CHECK, None, _pre_check),
     "order.create-batch": (order_fields.BATCH, order_fields.CREATE_ITEM, _create),
     "order.amend-batch": (order_fields.BATCH, order_fields.AMEND_ITEM, _amend),
     "order.cancel-batch": (order_fields.BATCH, order_fields.CANCEL_ITEM, _identified),
