@@ -28,13 +28,14 @@ _PER_SECOND: dict[str, tuple[int, int, int]] = {
     "/v5/account/transaction-log": (25, 25, 25),
 }
 _OTHERS = (50, 50, 50)
+_UNLIMITED = 1_000_000  # what the headers show of a bucket that is never empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimits:
     """How strict the exchange is. `scale` multiplies the per-account limits.
 
-    `enabled=False` counts nothing and shows full buckets, for benchmarks.
+    `enabled=False` counts nothing and shows buckets that are never empty, for benchmarks.
     """
 
     enabled: bool = True
@@ -92,7 +93,7 @@ class RateBook:
         """Take units of an account's bucket; WebSocket and REST share it."""
         window = self._window(uid, path, category)
         if not self._limits.enabled:
-            return Grant(wanted, window.limit, window.limit, now_ms)
+            return Grant(wanted, _UNLIMITED, _UNLIMITED, now_ms)
         return window.take(wanted, now_ms)
 
     def exhausted(self, uid: int, path: str, category: str, now_ms: int) -> Grant:
