@@ -103,6 +103,7 @@ class Refused(RequestError):
         retry_safe: bool,
         hint: str = "",
         exchange: dict[str, object] | None = None,
+        retry_after_ms: int | None = None,
     ) -> None:
         self.op = op
         self.code = code
@@ -112,4 +113,5 @@ class Refused(RequestError):
         self.retry_safe = retry_safe
         self.hint = hint
         self.exchange = exchange
+        self.retry_after_ms = retry_after_ms
         super().__init__(f"{op}: {message}" + (f" ({hint})" if hint else ""))

@@ -44,7 +44,8 @@ class Request(
 class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why it failed, what is known of the outcome, and whether asking again is harmless.
 
-    `exchange` carries `retCode`, `retMsg` and `retExtInfo` where the exchange said no.
+    `exchange` carries `retCode`, `retMsg` and `retExtInfo` where the exchange said no,
+    `retry_after_ms` in how many ms it is worth asking again, where that is known.
     """
 
     code: Code
@@ -54,6 +55,7 @@ class ErrorBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_safe: bool
     hint: str = ""
     exchange: dict[str, Any] | None = None
+    retry_after_ms: int | None = None
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -89,11 +91,17 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             retry_safe=error.retry_safe,
             hint=error.hint,
             exchange=error.exchange,
+            retry_after_ms=error.retry_after_ms,
         )
 
 
 def gateway_error(
-    code: Code, message: str, *, hint: str = "", retry_safe: bool = False
+    code: Code,
+    message: str,
+    *,
+    hint: str = "",
+    retry_safe: bool = False,
+    retry_after_ms: int | None = None,
 ) -> ErrorBody:
     """Return an error of the gateway itself for something that was certainly not done."""
     return ErrorBody(
@@ -103,4 +111,5 @@ def gateway_error(
         outcome=Outcome.REJECTED,
         retry_safe=retry_safe,
         hint=hint,
+        retry_after_ms=retry_after_ms,
     )
