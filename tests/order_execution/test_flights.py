@@ -4,7 +4,17 @@ from bybitd.order_execution.flights import Flight, Flights
 
 
 def flight(*keys: str, creates: bool = True) -> Flight:
-    return Flight(op="order.create", keys=keys, creates=creates, batch=len(keys) > 1)
+    return Flight(
+        op="order.create",
+        client="grid",
+        category="linear",
+        units=len(keys),
+        text="{}",
+        due_ms=0,
+        keys=keys,
+        creates=creates,
+        batch=len(keys) > 1,
+    )
 
 
 def test_an_answered_flight_lands_once() -> None:

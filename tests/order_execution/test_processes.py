@@ -11,7 +11,7 @@ import pytest
 
 from bybitbus.codes import Code, Outcome
 from bybitbus.messages import Reply
-from tests.order_execution.gateway import ORDERS, PRIVATE, Gateway, running
+from tests.order_execution.gateway import FAR, ORDERS, PRIVATE, Gateway, running
 
 QUICK = "environment: sim\naccounts:\n  main:\n    recv_window_ms: 500\n    order_timeout_ms: 400\n"
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
@@ -273,7 +273,7 @@ def test_the_items_of_a_batch_are_judged_one_by_one(gateway: Gateway) -> None:
             "category": "linear",
             "request": [
                 {**good, "orderLinkId": "batch-1"},
-                {**good, "orderLinkId": "batch-2", "symbol": "NOSUCHUSDT"},
+                {**good, "orderLinkId": "batch-2", "positionIdx": 1},  # not in hedge mode
             ],
         },
     )
@@ -281,6 +281,7 @@ def test_the_items_of_a_batch_are_judged_one_by_one(gateway: Gateway) -> None:
     codes = [item["code"] for item in reply.result["retExtInfo"]["list"]]
     assert codes[0] == 0
     assert codes[1] != 0
+    assert reply.result["retExtInfo"]["list"][1]["error"] == "exchange_refused"
     assert reply.result["list"][0]["orderId"]
     gateway.wait_order("batch-1", "open")
     assert gateway.status("batch-2")["state"] == "rejected"
@@ -389,15 +390,31 @@ def open_links(gateway: Gateway) -> list[str]:
     return [row["orderLinkId"] for row in reply.result["list"]] if reply and reply.ok else []
 
 
-def test_a_clock_that_drifts_costs_one_refusal_and_is_measured_again(gateway: Gateway) -> None:
+def test_a_clock_that_drifts_is_measured_again_and_the_request_sent_once_more(
+    gateway: Gateway,
+) -> None:
     gateway.simulator.fault("clock_skew", ms=-5000)  # the exchange now finds us ahead of time
-    first = gateway.create("clock-1")
-    assert error_of(first) == (Code.EXCHANGE_REFUSED, Outcome.REJECTED)
-    assert gateway.at_exchange("clock-1") == []
-    numbers = iter(range(2, 99))
-    gateway.wait(lambda: gateway.create(f"clock-{next(numbers)}").ok, "an order to pass")
+    assert gateway.create("clock-1").ok
+    assert len(gateway.at_exchange("clock-1")) == 1
+    item = {"symbol": "BTCUSDT", **FAR}
+    args = {"category": "linear", "request": [{**item, "orderLinkId": "clock-2"}]}
+    gateway.simulator.fault("clock_skew", ms=5000)
+    assert gateway.order("order.create-batch", args).result["retExtInfo"]["list"][0]["code"] == 0
     gateway.simulator.fault("clock_skew", ms=0)
-    gateway.wait(lambda: gateway.create(f"clock-{next(numbers)}").ok, "an order to pass again")
+    before = gateway.trade_requests()
+    assert gateway.order("order.cancel", {**BTC, "orderLinkId": "clock-1"}).ok
+    assert gateway.trade_requests() == before + 2
+    gateway.wait_order("clock-1", "cancelled")
+
+
+def test_a_timestamp_that_is_refused_twice_is_told(gateway: Gateway) -> None:
+    before = gateway.trade_requests()
+    gateway.simulator.fault("answer", code=10002, count=2, op="order.create")
+    reply = gateway.create("clock-3")
+    assert error_of(reply) == (Code.EXCHANGE_REFUSED, Outcome.REJECTED)
+    assert gateway.trade_requests() == before + 2
+    assert gateway.status("clock-3")["basis"] == "refused"
+    assert gateway.at_exchange("clock-3") == []
 
 
 def test_a_late_joiner_is_told_of_the_living_orders(gateway: Gateway) -> None:

@@ -6,7 +6,7 @@ leaves the cancel unknown, not the order. Pure: actions are values, time is an a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, Final
@@ -45,6 +45,10 @@ _AMENDED: Final = (
     "tpLimitPrice",
     "slLimitPrice",
 )
+_STOPS: Final = ("takeProfit", "stopLoss", "trailingStop")  # as a position's record has them
+_HEDGE: Final = 3
+
+_SHOWN_BY_ORDER: Final = ("order.amend", "order.cancel")
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +86,21 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome.REJECTED if self.state is ActionState.REJECTED else Outcome.UNKNOWN
 
     @property
+    def is_of_position(self) -> bool:
+        """Whether it changes a setting of positions."""
+        return self.op.startswith("position.")
+
+    @property
     def can_be_settled(self) -> bool:
-        """Whether looking at one order tells what became of it."""
-        return bool(self.order_id or self.link_id) and self.op in ("order.amend", "order.cancel")
+        """Whether looking at one order, or at the positions of one symbol, tells what became of it.
+
+        A partial take profit or stop loss adds orders, which the position's record does not show;
+        a mode switched by coin is shown by no one symbol.
+        """
+        if not self.is_of_position:
+            return bool(self.order_id or self.link_id) and self.op in _SHOWN_BY_ORDER
+        partial = self.op == "position.trading-stop" and '"Partial"' in self.args
+        return bool(self.symbol) and not partial
 
 
 def answered(action: Action, ret_code: int, ret_msg: str, *, done: bool, now_ns: int) -> Action:
@@ -101,6 +117,22 @@ def answered(action: Action, ret_code: int, ret_msg: str, *, done: bool, now_ns:
         acknowledged_ns=now_ns,
         settled=True,
         reason="" if done else ret_msg,
+    )
+
+
+def sent(action: Action, *, timestamp_ms: int, valid_until_ms: int, now_ns: int) -> Action:
+    """Stamp it, the first time or anew because the exchange refused its timestamp.
+
+    This must be in the journal before a byte leaves.
+    """
+    if action.state is not ActionState.SENT:
+        raise IllegalTransition(f"action {action.id}", action.state, ActionState.SENT)
+    return msgspec.structs.replace(
+        action,
+        timestamp_ms=timestamp_ms,
+        valid_until_ms=valid_until_ms,
+        sent_ns=now_ns,
+        changed_ns=now_ns,
     )
 
 
@@ -146,6 +178,48 @@ def judge(
             action, settled=True, reason="a later amend hides what this one did", changed_ns=now_ns
         )
     return _settle(action, ActionState.REJECTED, "the order does not show the change", now_ns)
+
+
+def judge_position(
+    action: Action,
+    rows: Sequence[Mapping[str, Any]],
+    now_ns: int,
+    *,
+    expired: bool,
+    overtaken: bool,
+) -> Action:
+    """Say what the positions of its symbol tell of an unknown action; the same object if nothing.
+
+    `rows` are the exchange's, also of a flat position; otherwise as `judge`.
+    """
+    if action.state is not ActionState.UNKNOWN or action.settled:
+        return action
+    args = msgspec.json.decode(action.args)
+    meant = [row for row in rows if args.get("positionIdx") in (None, row.get("positionIdx"))]
+    if meant and all(_shows_setting(action.op, args, row) for row in meant):
+        return _settle(action, ActionState.DONE, "", now_ns)
+    if not expired:
+        return action
+    if overtaken or not meant:
+        why = "a later change hides what this one did" if overtaken else "no position shows it"
+        return msgspec.structs.replace(action, settled=True, reason=why, changed_ns=now_ns)
+    return _settle(action, ActionState.REJECTED, "the position does not show the change", now_ns)
+
+
+def _shows_setting(op: str, args: Mapping[str, Any], row: Mapping[str, Any]) -> bool:
+    if op == "position.switch-mode":
+        hedge = row.get("positionIdx") in (1, 2)
+        return bool(hedge == (args["mode"] == _HEDGE))
+    if op == "position.set-leverage":
+        # Both rows of a hedged symbol say their own side; the one of a one-way symbol either.
+        name = "sellLeverage" if row.get("positionIdx") == 2 else "buyLeverage"
+        return _number(row.get("leverage")) == _number(args[name])
+    if op == "position.set-auto-add-margin":
+        return bool(row.get("autoAddMargin") == args["autoAddMargin"])
+    wanted = {name: args[name] for name in _STOPS if name in args}
+    return bool(wanted) and all(
+        _number(value) == _number(row.get(name)) for name, value in wanted.items()
+    )
 
 
 def nothing_found(action: Action, now_ns: int) -> Action:

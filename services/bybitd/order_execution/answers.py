@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +30,12 @@ class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _decode = msgspec.json.Decoder(Kept).decode
 _encode = msgspec.json.Encoder().encode
+
+
+def arguments(order: Order) -> dict[str, Any]:
+    """Return the arguments that an order was made with."""
+    found: dict[str, Any] = msgspec.json.decode(order.args)
+    return found
 
 
 def kept(answer: dict[str, Any] | ErrorBody) -> str:
@@ -80,12 +86,18 @@ def bad_field(error: FieldError) -> ErrorBody:
 
 
 def refused(
-    op: str, code: int, message: str, extra: Mapping[str, Any] | None = None, *, batch: bool = False
+    op: str,
+    code: int,
+    message: str,
+    extra: Mapping[str, Any] | None = None,
+    *,
+    batch: bool = False,
+    retry_after_ms: int = 0,
 ) -> ErrorBody:
     """Return the error for an answer with a retCode other than 0.
 
     What it says of the outcome is decided by the code; of a whole batch only a definite refusal
-    before processing is believed.
+    before processing is believed. `retry_after_ms` is 0 where it is not known.
     """
     meaning = explain(code)
     exchange: dict[str, Any] = {"retCode": code, "retMsg": message, "retExtInfo": dict(extra or {})}
@@ -111,6 +123,9 @@ def refused(
         Reaction.FATAL: (Code.EXCHANGE_REFUSED, "key, permissions, region or account need a human"),
     }
     kind, hint = words.get(meaning.reaction, (Code.EXCHANGE_REFUSED, ""))
+    after_ms = retry_after_ms or None if kind is Code.RATE_LIMITED else None
+    if after_ms is not None:
+        hint = f"ask again in {after_ms} ms, under a new orderLinkId"
     return ErrorBody(
         code=kind,
         message=f"{op}: the exchange refused: {code} {message} ({meaning.meaning})",
@@ -119,6 +134,7 @@ def refused(
         retry_safe=meaning.retry_safe,
         hint=hint,
         exchange=exchange,
+        retry_after_ms=after_ms,
     )
 
 
@@ -136,6 +152,45 @@ def is_undecided(code: int, *, batch: bool = False) -> bool:
 def basis_of(code: int) -> Basis:
     """Return on what a definite refusal rests."""
     return Basis.DUPLICATE if explain(code).reaction is Reaction.DUPLICATE else Basis.REFUSED
+
+
+def batch(given: Sequence[dict[str, Any] | ErrorBody], link_ids: Sequence[str]) -> dict[str, Any]:
+    """Return the answers of a batch's items in the shape of the exchange's own."""
+    listed: list[dict[str, Any]] = []
+    codes: list[dict[str, Any]] = []
+    for answer, link_id in zip(given, link_ids, strict=True):
+        if isinstance(answer, ErrorBody):
+            exchange = answer.exchange or {}
+            listed.append({"orderId": "", "orderLinkId": link_id})
+            codes.append(
+                {
+                    "code": exchange.get("retCode", -1),
+                    "msg": exchange.get("retMsg", answer.message),
+                    "outcome": answer.outcome.value,
+                    "error": answer.code.value,
+                }
+            )
+        else:
+            listed.append(answer)
+            codes.append({"code": 0, "msg": "OK", "outcome": "accepted"})
+    return {"list": listed, "retExtInfo": {"list": codes}}
+
+
+def cancelled(gone: list[dict[str, Any]], *, complete: bool) -> dict[str, Any]:
+    """Return the result of a cancel-all; not `complete` where there was no time for the rest."""
+    return {"list": gone, "success": "1", "complete": complete}
+
+
+def unread(op: str, why: str) -> ErrorBody:
+    """Return the error for a question that got no usable answer: nothing was to be changed."""
+    return ErrorBody(
+        code=Code.NO_ANSWER,
+        message=f"{op}: asked, but without a usable answer: {why}",
+        origin=Origin.NETWORK,
+        outcome=Outcome.REJECTED,
+        retry_safe=True,
+        hint="it changes nothing; ask again",
+    )
 
 
 def no_answer(op: str, why: str) -> ErrorBody:

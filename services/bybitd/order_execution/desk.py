@@ -1,13 +1,13 @@
-"""The order desk: takes the requests of the bus, journals them, sends them, tells what came of it.
+"""The order desk: takes the requests of the bus, journals them, sends them.
 
-What the answers of the exchange mean for orders and clients is `outcomes`; what was never answered
-is `searcher`'s.
+What they must be is `checks`, when they leave `departures`, what the answers of the exchange mean
+for orders and clients `outcomes`; what was never answered is `searcher`'s.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,124 +16,183 @@ from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
 from bybitd.net.clock import now_ms
-from bybitd.order_execution import answers, ledger
+from bybitd.order_execution import actions as acts
+from bybitd.order_execution import ledger
 from bybitd.order_execution.actions import Action
+from bybitd.order_execution.checks import Checks
+from bybitd.order_execution.departures import Departures, Ticket
 from bybitd.order_execution.errors import LinkIdUsed
 from bybitd.order_execution.flights import Flight, Flights
-from bybitd.order_execution.gates import BATCH, Ask, Gate
+from bybitd.order_execution.gates import BATCH
 from bybitd.order_execution.ledger import Order, State
 from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.order_store import ActionStore, OrderStore
+from bybitd.order_execution.rate_budget import units
+from bybitd.order_execution.repeats import Repeats, reused
 from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
-from bybitd.venue import orders as venue_orders
-from bybitd.venue.errors import FieldError
+from bybitd.runtime.loop import Loop
+from bybitd.venue.operations import OPERATIONS
 
 # Sorted keys: what is in the journal is what goes out, and equal arguments are equal text.
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
+_CLOCK_POLL_S: Final = 0.02
 
 
 class Desk:
     """Serves the writing ops. `changed` is told of an order that was just sent.
 
-    A request passes the `gates` in their order; the first that refuses it answers it.
+    Each handler takes `held`: the call was held while instruments were fetched, and comes again.
     """
 
     def __init__(
         self,
+        loop: Loop,
         access: AccountAccess,
         transport: Transport,
+        departures: Departures,
+        checks: Checks,
         orders: OrderStore,
         actions: ActionStore,
         flights: Flights,
         ids: LinkIds,
         changed: Callable[[Order], None],
-        gates: Sequence[Gate] = (),
     ) -> None:
+        self._loop = loop
         self._access = access
-        self._gates = tuple(gates)
         self._transport = transport
+        self._departures = departures
+        self._checks = checks
         self._orders = orders
         self._actions = actions
         self._flights = flights
         self._ids = ids
         self._changed = changed
+        self._repeats = Repeats(orders, flights)
         self._timeout_ms = access.settings.accounts[access.account].order_timeout_ms
 
-    def create(self, call: Call) -> None:
+    def create(self, call: Call, held: bool = False) -> None:
         """Place one order."""
-        args = self._checked(call)
-        if args is None:
-            return
-        order = self._order(call, str(args["category"]), args)
-        self._place(call, [order], order.args)
+        args = self._checked(call, self.create, held)
+        if args is not None:
+            order = self._order(call, str(args["category"]), args)
+            self._depart(call, args, order.args, orders=[order])
 
-    def create_batch(self, call: Call) -> None:
+    def create_batch(self, call: Call, held: bool = False) -> None:
         """Place several orders at once."""
-        args = self._checked(call)
-        if args is None:
-            return
-        category, items = str(args["category"]), args["request"]
-        orders = [self._order(call, category, item) for item in items]
-        self._place(call, orders, _encode(args).decode())
+        args = self._checked(call, self.create_batch, held)
+        if args is not None:
+            orders = [self._order(call, str(args["category"]), item) for item in args["request"]]
+            self._depart(call, args, _encode(args).decode(), orders=orders)
 
-    def act(self, call: Call) -> None:
-        """Amend or cancel one order, or cancel all."""
-        args = self._checked(call)
+    def act(self, call: Call, held: bool = False) -> None:
+        """Amend or cancel one order, cancel all, or change a setting of a position."""
+        args = self._checked(call, self.act, held)
         if args is not None:
             text = _encode(args).decode()
-            self._do(call, [self._action(call, str(args["category"]), args, text)], text)
+            self._depart(call, args, text, actions=[self._action(call, args, args, text)])
 
-    def act_batch(self, call: Call) -> None:
+    def act_batch(self, call: Call, held: bool = False) -> None:
         """Amend or cancel several orders at once."""
-        args = self._checked(call)
-        if args is None:
-            return
-        category = str(args["category"])
-        actions = [
-            self._action(call, category, item, _encode(item).decode()) for item in args["request"]
-        ]
-        self._do(call, actions, _encode(args).decode())
+        args = self._checked(call, self.act_batch, held)
+        if args is not None:
+            actions = [
+                self._action(call, args, item, _encode(item).decode()) for item in args["request"]
+            ]
+            self._depart(call, args, _encode(args).decode(), actions=actions)
 
-    def validate(self, call: Call) -> None:
-        """Check an order as `order.create` would, and send nothing."""
-        args = self._allowed(call, "order.create")
-        if args is None:
-            return
-        link_id = args.get("orderLinkId")
-        if link_id and self._orders.get(link_id) is not None:
-            call.fail(_reused([link_id]))
-            return
-        call.succeed(args)
+    def pre_check(self, call: Call, held: bool = False) -> None:
+        """Ask what an order would do to the margin. Changes nothing and is not journaled."""
+        args = self._checked(call, self.pre_check, held)
+        if args is not None:
+            if args["category"] == "option":
+                args.setdefault("orderLinkId", self._ids.next())
+            self._depart(call, args, _encode(args).decode())
 
-    def _checked(self, call: Call) -> dict[str, Any] | None:
-        """Return the arguments of a request that may go out now, None if it was answered."""
-        request = call.request
-        args = self._allowed(call, request.op)
+    def validate(self, call: Call, held: bool = False) -> None:
+        """Check a request as its op would, and send nothing. `op` in its arguments says which."""
+        args = dict(call.request.args)
+        usual = "order.create-batch" if "request" in args else "order.create"
+        op = args.pop("op", usual)
+        if not isinstance(op, str) or op not in OPERATIONS or OPERATIONS[op].method != "POST":
+            writing = ", ".join(op for op, how in OPERATIONS.items() if how.method == "POST")
+            problem = f"order.validate: op can not be {op!r:.60} (one of {writing})"
+            call.fail(gateway_error(Code.BAD_FIELD, problem))
+            return
+        resume = None if held else lambda: self.validate(call, held=True)
+        checked = self._checks.passed(call, op, args, resume)
+        if checked is None:
+            return
+        if op.startswith("order.create"):
+            named = [item.get("orderLinkId") for item in checked.get("request", [checked])]
+            taken = [link_id for link_id in named if link_id and self._repeats.is_taken(link_id)]
+            if taken:
+                call.fail(reused(taken))
+                return
+        call.succeed(checked)
+
+    # What the answers ask for
+
+    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
+        """Send once more, newly stamped, what was refused for its timestamp alone: the exchange
+        looks at that before anything else. Calls `give_up` if there is no time left to.
+
+        Returns False, having done nothing, for what was sent twice already.
+        """
+        if flight.again:
+            return False
+        flight.again = True
+        req_id = self._ids.next()
+        self._flights.add(req_id, flight)  # whoever asks for it again meanwhile waits for it too
+
+        def measured() -> None:
+            if now_ms() >= flight.due_ms:
+                self._flights.land(req_id)
+                give_up()
+            elif self._access.clock.known and self._departures.open(
+                flight.op, flight.category, flight.units
+            ):
+                self._send_again(req_id, flight)
+            else:
+                self._loop.call_later(_CLOCK_POLL_S, measured)
+
+        measured()
+        return True
+
+    def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
+        """Cancel what one call to cancel all has left; False if there is no time to."""
+        if now_ms() >= flight.due_ms:
+            return False
+        call = flight.calls[0]
+        args = msgspec.json.decode(flight.text)
+        ticket = Ticket(
+            op=flight.op,
+            client=flight.client,
+            category=flight.category,
+            units=flight.units,
+            due_ms=flight.due_ms,
+            text=flight.text,
+            calls=flight.calls,
+            launch=self._launch,
+            actions=[self._action(call, args, args, flight.text)],
+            gathered=gone,
+        )
+        if self._departures.open(ticket.op, ticket.category, ticket.units):
+            self._launch(ticket, waited=False)
+            return True
+        return self._departures.wait(ticket) is None
+
+    # The way out
+
+    def _checked(
+        self, call: Call, handler: Callable[[Call, bool], None], held: bool
+    ) -> dict[str, Any] | None:
+        """Return the arguments of a request that may go out, None if it was answered or is held."""
+        resume = None if held else lambda: handler(call, True)
+        args = self._checks.passed(call, call.request.op, call.request.args, resume)
         if args is not None and not self._transport.ready:
-            call.fail(
-                gateway_error(
-                    Code.NOT_READY,
-                    f"{request.op}: there is no connection to the exchange yet; nothing was sent",
-                    hint="gateway.status tells why; try again",
-                    retry_safe=True,
-                )
-            )
+            call.fail(_no_way(call.request.op))
             return None
-        return args
-
-    def _allowed(self, call: Call, op: str) -> dict[str, Any] | None:
-        """Return the arguments of a request that passes every check, None if it was answered."""
-        try:
-            args = venue_orders.check(op, call.request.args)
-        except FieldError as error:
-            call.fail(answers.bad_field(error))
-            return None
-        ask = Ask(op=op, client=call.request.client, args=args)
-        for gate in self._gates:
-            if (refusal := gate.refusal(ask)) is not None:
-                call.fail(refusal)
-                return None
         return args
 
     def _order(self, call: Call, category: str, args: dict[str, Any]) -> Order:
@@ -150,12 +209,14 @@ class Desk:
             received_ns=call.received_ns,
         )
 
-    def _action(self, call: Call, category: str, args: Mapping[str, Any], text: str) -> Action:
+    def _action(
+        self, call: Call, request: Mapping[str, Any], args: Mapping[str, Any], text: str
+    ) -> Action:
         return Action(
             id=self._ids.next(),
             op=call.request.op.removesuffix(BATCH),
             client=call.request.client,
-            category=category,
+            category=str(request["category"]),
             symbol=args.get("symbol", ""),
             order_id=args.get("orderId", ""),
             link_id=args.get("orderLinkId", ""),
@@ -163,66 +224,140 @@ class Desk:
             received_ns=call.received_ns,
         )
 
-    def _place(self, call: Call, orders: list[Order], text: str) -> None:
+    def _depart(
+        self,
+        call: Call,
+        args: Mapping[str, Any],
+        text: str,
+        *,
+        orders: list[Order] | None = None,
+        actions: list[Action] | None = None,
+    ) -> None:
+        """Let a request leave at once, or wait for its turn, or say why it may not."""
         due_ms = self._due_ms(call)
         if due_ms is None:
             return
+        op = call.request.op
+        ticket = Ticket(
+            op=op,
+            client=call.request.client,
+            category=str(args["category"]),
+            units=units(op, args),
+            due_ms=due_ms,
+            text=text,
+            calls=[call],
+            launch=self._launch,
+            dropped=self._repeats.forget,
+            orders=orders or [],
+            actions=actions or [],
+        )
+        if self._departures.open(op, ticket.category, ticket.units):
+            self._launch(ticket, waited=False)
+        elif not (orders and self._repeats.answer(call, orders)):
+            refusal = self._departures.wait(ticket)
+            if refusal is None:
+                self._repeats.wait(ticket)
+            else:
+                call.fail(refusal)
+
+    def _launch(self, ticket: Ticket, waited: bool) -> None:
+        """Journal, sign and send a request whose turn it is."""
+        if waited:
+            self._repeats.forget(ticket)
+            refusal = self._no_longer(ticket)
+            if refusal is not None:
+                ticket.refuse(refusal)
+                return
         at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
-        window_ms = self._transport.valid_until_ms(timestamp_ms) - timestamp_ms
+        valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
+        if ticket.orders:
+            self._place(ticket, at_ns, timestamp_ms, valid_until_ms)
+            return
+        sent = [
+            acts.sent(
+                action, timestamp_ms=timestamp_ms, valid_until_ms=valid_until_ms, now_ns=at_ns
+            )
+            for action in ticket.actions
+        ]
+        if sent:
+            self._actions.add(sent)
+        self._send(ticket, tuple(action.id for action in sent), timestamp_ms)
+
+    def _no_longer(self, ticket: Ticket) -> ErrorBody | None:
+        if not self._transport.ready:
+            return _no_way(ticket.op)
+        args = msgspec.json.decode(ticket.text)
+        return self._checks.still(ticket.op, ticket.client, args)
+
+    def _place(self, ticket: Ticket, at_ns: int, timestamp_ms: int, valid_until_ms: int) -> None:
+        window_ms = valid_until_ms - timestamp_ms
         orders = [
             ledger.sent(order, timestamp_ms=timestamp_ms, recv_window_ms=window_ms, now_ns=at_ns)
-            for order in orders
+            for order in ticket.orders
         ]
         try:
             self._orders.add(orders)
         except LinkIdUsed:
-            self._asked_again(call, orders)
+            for call in ticket.calls:
+                self._repeats.answer(call, orders)
             return
         keys = tuple(order.link_id for order in orders)
-        flight = Flight(
-            op=call.request.op,
-            keys=keys,
-            creates=True,
-            batch=call.request.op.endswith(BATCH),
-            calls=[call],
-        )
-        self._send(call, flight, text, timestamp_ms, due_ms)
+        self._send(ticket, keys, timestamp_ms)
         for key in keys:
             order = self._orders.get(key)
             if order is not None and order.state is State.SENT:
                 self._changed(order)
 
-    def _do(self, call: Call, actions: list[Action], text: str) -> None:
-        due_ms = self._due_ms(call)
-        if due_ms is None:
-            return
-        at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
-        valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
-        sent = [
-            msgspec.structs.replace(
-                action,
-                timestamp_ms=timestamp_ms,
-                valid_until_ms=valid_until_ms,
-                sent_ns=at_ns,
-                changed_ns=at_ns,
-            )
-            for action in actions
-        ]
-        self._actions.add(sent)
+    def _send(self, ticket: Ticket, keys: tuple[str, ...], timestamp_ms: int) -> None:
         flight = Flight(
-            op=call.request.op,
-            keys=tuple(action.id for action in sent),
-            creates=False,
-            batch=call.request.op.endswith(BATCH),
-            calls=[call],
+            op=ticket.op,
+            client=ticket.client,
+            category=ticket.category,
+            units=ticket.units,
+            text=ticket.text,
+            due_ms=ticket.due_ms,
+            keys=keys,
+            creates=bool(ticket.orders),
+            batch=ticket.op.endswith(BATCH),
+            calls=ticket.calls,
+            gathered=ticket.gathered,
         )
-        self._send(call, flight, text, timestamp_ms, due_ms)
-
-    def _send(self, call: Call, flight: Flight, text: str, timestamp_ms: int, due_ms: int) -> None:
         req_id = self._ids.next()
         self._flights.add(req_id, flight)
-        call.stamp("sent", time.time_ns())
-        self._transport.send(flight.op, req_id, text, timestamp_ms, due_ms)
+        at_ns = time.time_ns()
+        for call in ticket.calls:
+            call.stamp("sent", at_ns)
+        self._departures.left(req_id, flight.op, flight.category, flight.units)
+        self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
+
+    def _send_again(self, req_id: str, flight: Flight) -> None:
+        at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
+        valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
+        for key in flight.keys:
+            order = self._orders.get(key) if flight.creates else None
+            action = None if flight.creates else self._actions.get(key)
+            if order is not None and order.state is State.SENT:
+                self._orders.put(
+                    ledger.sent_again(
+                        order,
+                        timestamp_ms=timestamp_ms,
+                        recv_window_ms=valid_until_ms - timestamp_ms,
+                        now_ns=at_ns,
+                    )
+                )
+            elif action is not None:
+                self._actions.put(
+                    acts.sent(
+                        action,
+                        timestamp_ms=timestamp_ms,
+                        valid_until_ms=valid_until_ms,
+                        now_ns=at_ns,
+                    )
+                )
+        for call in flight.calls:
+            call.stamp("sent", at_ns)
+        self._departures.left(req_id, flight.op, flight.category, flight.units)
+        self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
 
     def _due_ms(self, call: Call) -> int | None:
         at_ms = now_ms()
@@ -242,61 +377,11 @@ class Desk:
             return None
         return min(due_ms, deadline_ms)
 
-    def _asked_again(self, call: Call, orders: list[Order]) -> None:
-        """Answer a request whose orderLinkIds are used: as the first time, if it is the same."""
-        known = [self._orders.get(order.link_id) for order in orders]
-        same = [
-            old is not None and (old.client, old.args) == (new.client, new.args)
-            for old, new in zip(known, orders, strict=True)
-        ]
-        if not all(same):
-            pairs = zip(known, same, strict=True)
-            used = [old.link_id for old, equal in pairs if old is not None and not equal]
-            call.fail(_reused(used or [old.link_id for old in known if old is not None]))
-            return
-        flight = self._flights.carrying(orders[0].link_id)
-        if flight is not None:
-            if flight.keys == tuple(order.link_id for order in orders):
-                flight.calls.append(call)
-            else:
-                call.fail(_reused([orders[0].link_id]))
-            return
-        given = [self._first_answer(old) for old in known if old is not None]
-        if call.request.op.endswith(BATCH):
-            call.succeed(rows(given, [order.link_id for order in orders]))
-        else:
-            answers.give(call, given[0])
 
-    @staticmethod
-    def _first_answer(order: Order) -> dict[str, Any] | ErrorBody:
-        return answers.recall(order.answer) if order.answer else answers.of_order(order)
-
-
-def rows(given: list[dict[str, Any] | ErrorBody], keys: list[str]) -> dict[str, Any]:
-    """Return the answers of a batch's items in the shape of the exchange's own."""
-    listed: list[dict[str, Any]] = []
-    codes: list[dict[str, Any]] = []
-    for answer, link_id in zip(given, keys, strict=True):
-        if isinstance(answer, ErrorBody):
-            exchange = answer.exchange or {}
-            listed.append({"orderId": "", "orderLinkId": link_id})
-            codes.append(
-                {
-                    "code": exchange.get("retCode", -1),
-                    "msg": exchange.get("retMsg", answer.message),
-                    "outcome": answer.outcome.value,
-                }
-            )
-        else:
-            listed.append(answer)
-            codes.append({"code": 0, "msg": "OK", "outcome": "accepted"})
-    return {"list": listed, "retExtInfo": {"list": codes}}
-
-
-def _reused(link_ids: list[str]) -> ErrorBody:
+def _no_way(op: str) -> ErrorBody:
     return gateway_error(
-        Code.ID_REUSED,
-        f"orderLinkId {', '.join(link_ids)} stands for another order: other arguments, or another "
-        "client; nothing was sent",
-        hint="choose another orderLinkId; order.status tells what it stands for",
+        Code.NOT_READY,
+        f"{op}: there is no connection to the exchange yet; nothing was sent",
+        hint="gateway.status tells why; try again",
+        retry_safe=True,
     )

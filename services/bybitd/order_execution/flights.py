@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from bybitbus.server import Call
 
@@ -15,14 +15,25 @@ class Flight:
     """One request at the exchange.
 
     `keys` are the orders (by orderLinkId) or the actions (by id) that it is about, in the order of
-    a batch. Several calls may wait for one flight: a client that asked again in the meantime.
+    a batch; none for a question, which changes nothing. Several calls may wait for one flight: a
+    client that asked again in the meantime. `due_ms` is when they stop to (Unix ms).
+
+    `again` says that it may not be sent once more: it was. `gathered` is what earlier rounds of a
+    cancel-all have cancelled.
     """
 
     op: str
+    client: str
+    category: str
+    units: int
+    text: str
+    due_ms: int
     keys: tuple[str, ...]
     creates: bool
     batch: bool
     calls: list[Call] = field(default_factory=list)
+    again: bool = False
+    gathered: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Flights:

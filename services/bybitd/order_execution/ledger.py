@@ -164,6 +164,22 @@ def sent(order: Order, *, timestamp_ms: int, recv_window_ms: int, now_ns: int) -
     )
 
 
+def sent_again(order: Order, *, timestamp_ms: int, recv_window_ms: int, now_ns: int) -> Order:
+    """Stamp it anew, because the exchange refused its timestamp before looking at the rest.
+
+    This must be in the journal before a byte leaves.
+    """
+    if order.state is not State.SENT:
+        raise IllegalTransition(order.link_id, order.state, State.SENT)
+    return msgspec.structs.replace(
+        order,
+        timestamp_ms=timestamp_ms,
+        valid_until_ms=timestamp_ms + recv_window_ms,
+        sent_ns=now_ns,
+        changed_ns=now_ns,
+    )
+
+
 def not_sent(order: Order, why: str, now_ns: int) -> Order:
     """Give up an order of which certainly nothing left: it was only received, or the transport
     proved that it took nothing.

@@ -15,6 +15,7 @@ from bybitd.net.rest import RestClient
 from bybitd.venue.retcodes import Reaction, explain
 
 _LISTS: Final = ("/v5/order/realtime", "/v5/order/history")
+_POSITIONS: Final = "/v5/position/list"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,30 @@ class Question:
             yield {**query, "orderFilter": named}
         elif self.category in ("linear", "inverse") and "triggerPrice" in self.args:
             yield {**query, "orderFilter": "StopOrder"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionQuestion:
+    """Of which symbol the positions are asked for."""
+
+    category: str
+    symbol: str
+
+
+def look_up_positions(client: RestClient, question: PositionQuestion) -> list[dict[str, Any]]:
+    """Return the exchange's records of a symbol's positions, flat ones too. Blocks.
+
+    Source: Bybit V5, "Get Position Info".
+
+    Raises:
+        RestError: they could not be read, so nothing is known.
+    """
+    query = {"category": question.category, "symbol": question.symbol}
+    reply = client.get(_POSITIONS, query)
+    if reply.ret_code != 0:
+        raise OutcomeUnknown(f"{_POSITIONS}: retCode {reply.ret_code} {reply.ret_msg}")
+    rows = reply.result.get("list") or []
+    return [row for row in rows if isinstance(row, dict) and row.get("symbol") == question.symbol]
 
 
 def look_up(client: RestClient, question: Question) -> dict[str, Any] | None:

@@ -6,21 +6,29 @@ import logging
 from typing import Any, Final
 
 from bybitd.errors import StartError
+from bybitd.net.errors import RestError
 from bybitd.net.rest import RestWorker
 from bybitd.order_execution import restart
 from bybitd.order_execution.announcer import Announcer
+from bybitd.order_execution.checks import Checks
+from bybitd.order_execution.departures import Departures
 from bybitd.order_execution.desk import Desk
 from bybitd.order_execution.errors import JournalError
 from bybitd.order_execution.flights import Flights
+from bybitd.order_execution.instrument_gate import InstrumentGate
 from bybitd.order_execution.journal import CHECKPOINT_PERIOD_S, Housekeeper, Journal
 from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.outcomes import Outcomes
 from bybitd.order_execution.private_events import PrivateEvents
 from bybitd.order_execution.queries import Queries
+from bybitd.order_execution.rate_budget import SOCKET_PER_S, RateBudget
 from bybitd.order_execution.searcher import Searcher
-from bybitd.order_execution.transport import Transport
+from bybitd.order_execution.transport import Transport, is_ip_ban
 from bybitd.runtime.account_access import AccountAccess
+from bybitd.runtime.exchange import Endpoints, endpoints
 from bybitd.runtime.program import Program
+from bybitd.venue.operations import OPERATIONS
+from bybitd.venue.retcodes import IP_BAN_MS
 
 PREFIX: Final = "order-execution-"
 _TICK_S: Final = 0.1
@@ -41,12 +49,30 @@ def main(program: Program) -> None:
     orders, actions = announcer.orders, announcer.actions
     access = AccountAccess(settings, account, program.run_dir, loop, program.ip_gate)
     look_ups = RestWorker(loop.call_soon_threadsafe, threads=1)
-    searcher = Searcher(access, look_ups, orders, actions)
+    fetches = RestWorker(loop.call_soon_threadsafe, threads=1)
+
+    def banned() -> bool:
+        return departures.rest_banned
+
+    def find() -> Endpoints | None:
+        return None if banned() else endpoints(settings, program.run_dir)
+
+    def note_ban(error: RestError) -> None:
+        if is_ip_ban(error):
+            departures.ban_rest(IP_BAN_MS)
+
+    searcher = Searcher(access, look_ups, orders, actions, banned=banned, failed=note_ban)
     flights = Flights()
     outcomes = Outcomes(orders, actions, flights, searcher, access.doubt_clock)
+    budget = RateBudget(max(1, SOCKET_PER_S // len(settings.accounts)))
+    departures = Departures(
+        loop, budget, outcomes, lambda op: transport.by_rest(op), access.exchange_ms
+    )
 
     def show_state() -> None:
-        if transport.link.ready:
+        if banned():
+            program.set_state("degraded", "the exchange has banned this IP address from REST")
+        elif transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:
             program.set_state("starting", "no connection to the exchange yet")
@@ -55,9 +81,15 @@ def main(program: Program) -> None:
         else:
             program.set_state("ready")
 
-    transport = Transport(access, loop, outcomes, show_state)
+    transport = Transport(access, loop, departures, show_state)
     ids = LinkIds("bd", journal.next_epoch(program.started_ns // 1000))
-    desk = Desk(access, transport, orders, actions, flights, ids, announcer.order)
+    rules = InstrumentGate(loop, fetches, find, access.exchange_ms, orders)
+    checks = Checks(rules, gates=())
+    desk = Desk(
+        *(loop, access, transport, departures, checks),
+        *(orders, actions, flights, ids, announcer.order),
+    )
+    outcomes.sender = desk
 
     def look_up_all(why: str) -> None:
         log.info("< %s: %d orders are looked up", why, len(orders.live))
@@ -77,6 +109,8 @@ def main(program: Program) -> None:
         program.counters.update(
             journal_writes=journal.writes,
             over_rest=transport.over_rest,
+            waited=departures.waited,
+            rate_limited=departures.refused,
             bad_frames=transport.link.bad_frames,
             private_events=events.received,
             private_holes=events.holes,
@@ -90,6 +124,8 @@ def main(program: Program) -> None:
                 "unsettled": len(searcher.settling),
                 "alarm": searcher.alarmed,
             },
+            "rate": departures.describe(),
+            "instruments": rules.describe(),
             "journal": {"path": str(path), "sync": settings.journal.sync},
         }
 
@@ -102,6 +138,8 @@ def main(program: Program) -> None:
             "order.cancel-all": desk.act,
             "order.amend-batch": desk.act_batch,
             "order.cancel-batch": desk.act_batch,
+            **{op: desk.act for op in OPERATIONS if op.startswith("position.")},
+            "order.pre-check": desk.pre_check,
             "order.validate": desk.validate,
             "order.status": Queries(orders, journal).status,
         }
@@ -112,5 +150,5 @@ def main(program: Program) -> None:
     loop.call_every(CHECKPOINT_PERIOD_S, housekeeper.turn)
     restart.take_over(orders, actions, searcher)
     access.start()
-    closing = [transport.close, look_ups.close, access.close, events.close]
-    program.run(closing=[*closing, housekeeper.close, journal.close])
+    closing = [departures.close, transport.close, look_ups.close, fetches.close, access.close]
+    program.run(closing=[*closing, events.close, housekeeper.close, journal.close])

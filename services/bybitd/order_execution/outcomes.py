@@ -9,25 +9,45 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from bybitbus.messages import ErrorBody
 from bybitd.order_execution import actions as acts
 from bybitd.order_execution import answers, ledger
 from bybitd.order_execution.actions import Action
-from bybitd.order_execution.desk import rows
 from bybitd.order_execution.flights import Flight, Flights
 from bybitd.order_execution.ledger import Order, State
 from bybitd.order_execution.order_store import ActionStore, OrderStore
 from bybitd.order_execution.searcher import SHOWS_WITHIN_MS, Searcher
+from bybitd.venue.enums import FUTURES
 from bybitd.venue.retcodes import Reaction, explain
 
+# Bybit V5, "Cancel All Orders": of futures, at most so many with one call.
+CANCELLED_AT_MOST: Final = 500
 _NOT_VISIBLE_YET_MS: Final = 100  # right after its creation an order may be "not found"
 log = logging.getLogger(__name__)
 
 
+class Sender(Protocol):
+    """Who sends what an answer asks for."""
+
+    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
+        """Send a request once more that was refused for its timestamp alone, or call `give_up`.
+
+        Returns False, having done nothing, if it was sent twice already.
+        """
+
+    def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
+        """Cancel what a call to cancel all has left; False if there is no time to."""
+
+
 class Outcomes:
-    """Receives answers from the transport; calls `on_clock_refused` when one blames the clock."""
+    """Receives answers from the transport; calls `on_clock_refused` when one blames the clock.
+
+    `sender` is set once there is one.
+    """
+
+    sender: Sender
 
     def __init__(
         self,
@@ -43,20 +63,32 @@ class Outcomes:
         self._searcher = searcher
         self._on_clock_refused = on_clock_refused
         self._at_ns = 0  # when the answer that is being judged was read
+        self._retry_after_ms = 0
 
-    def answered(self, req_id: str, message: dict[str, Any], rx_ns: int) -> None:
-        """Take an answer, in time or late."""
+    def answered(
+        self, req_id: str, message: dict[str, Any], rx_ns: int, retry_after_ms: int = 0
+    ) -> None:
+        """Take an answer, in time or late. `retry_after_ms`: when the budget has room again."""
         flight = self._flights.land(req_id)
         if flight is None:
             return
+        code = _code(message)
+        if explain(code).reaction is Reaction.CLOCK:
+            self._on_clock_refused()
+            if self.sender.again(flight, lambda: self._judge(flight, message, rx_ns)):
+                return
+        self._retry_after_ms = retry_after_ms
+        self._judge(flight, message, rx_ns)
+
+    def _judge(self, flight: Flight, message: dict[str, Any], rx_ns: int) -> None:
         self._at_ns = rx_ns
         for call in flight.calls:
             call.stamp("acknowledged", rx_ns)
         code, text = _code(message), str(message.get("retMsg", ""))
-        if explain(code).reaction is Reaction.CLOCK:
-            self._on_clock_refused()
         data, extra = _map(message, "data"), _map(message, "retExtInfo")
-        if flight.batch:
+        if not flight.keys:
+            self._told(flight, code, text, data, extra)
+        elif flight.batch:
             self._batch(flight, code, text, data, extra)
         elif flight.creates:
             self._created(flight, code, text, data, extra)
@@ -69,9 +101,12 @@ class Outcomes:
         if flight is None:
             return
         log.warning("< %s %s: no answer: %s", flight.op, " ".join(flight.keys), reason)
+        if not flight.keys:
+            self._tell(flight, answers.unread(flight.op, reason))
+            return
         given = [self._lost(flight, key, reason) for key in flight.keys]
         if flight.batch and any(not isinstance(answer, ErrorBody) for answer in given):
-            self._tell(flight, rows(given, self._names(flight)))
+            self._tell(flight, answers.batch(given, self._names(flight)))
         else:
             self._tell(flight, given[0])
 
@@ -128,7 +163,7 @@ class Outcomes:
             order = ledger.refused(order, code, text, answers.basis_of(code), at_ns)
         if order.exists:
             return order, answers.created(order)  # its events know better than the refusal
-        return order, answers.refused(op, code, text, extra)
+        return order, self._refused(op, code, text, extra)
 
     def _keep(self, order: Order, answer: dict[str, Any] | ErrorBody) -> None:
         self._orders.put(ledger.answered(order, answers.kept(answer)))
@@ -151,8 +186,35 @@ class Outcomes:
         extra: Mapping[str, Any],
     ) -> None:
         action, answer = self._judge_action(flight.op, flight.keys[0], code, text, data, extra)
-        self._tell(flight, answer)
+        if flight.op == "order.cancel-all" and isinstance(answer, dict):
+            self._cancelled(flight, answer)
+        else:
+            self._tell(flight, answer)
         self._keep_action(action, code)
+
+    def _cancelled(self, flight: Flight, answer: dict[str, Any]) -> None:
+        """Go on until the exchange, which cancels so many futures orders at most, cancels fewer."""
+        listed = answer.get("list")
+        gone = [*flight.gathered, *(listed if isinstance(listed, list) else [])]
+        full = flight.category in FUTURES and len(gone) - len(flight.gathered) >= CANCELLED_AT_MOST
+        if not full or not self.sender.next_round(flight, gone):
+            self._tell(flight, {**answer, "list": gone, "complete": not full})
+
+    def _told(
+        self,
+        flight: Flight,
+        code: int,
+        text: str,
+        data: Mapping[str, Any],
+        extra: Mapping[str, Any],
+    ) -> None:
+        """Pass on the answer to a question, which has changed nothing."""
+        if code == 0:
+            self._tell(flight, dict(data))
+        elif answers.is_undecided(code):
+            self._tell(flight, answers.unread(flight.op, f"retCode {code} {text}"))
+        else:
+            self._tell(flight, self._refused(flight.op, code, text, extra))
 
     def _judge_action(
         self,
@@ -172,9 +234,11 @@ class Outcomes:
                 action = acts.unanswered(action, f"retCode {code} {text}", at_ns)
             else:
                 action = acts.answered(action, code, text, done=done, now_ns=at_ns)
+        if done and code != 0:
+            return action, {**data, "retCode": code, "retMsg": text}  # it was so already
         if done:
             return action, dict(data)
-        return action, answers.refused(op, code, text, extra)
+        return action, self._refused(op, code, text, extra)
 
     def _keep_action(self, action: Action | None, code: int) -> None:
         if action is None:
@@ -202,9 +266,9 @@ class Outcomes:
         ]
         given = [answer for _, answer, _ in results]
         if code != 0 and all(isinstance(answer, ErrorBody) for answer in given):
-            self._tell(flight, answers.refused(flight.op, code, text, extra, batch=True))
+            self._tell(flight, self._refused(flight.op, code, text, extra, batch=True))
         else:
-            self._tell(flight, rows(given, self._names(flight)))
+            self._tell(flight, answers.batch(given, self._names(flight)))
         for thing, answer, item_code in results:
             if isinstance(thing, Order):
                 self._keep(thing, answer)
@@ -238,6 +302,12 @@ class Outcomes:
 
     # What all have in common
 
+    def _refused(
+        self, op: str, code: int, text: str, extra: Mapping[str, Any], *, batch: bool = False
+    ) -> ErrorBody:
+        after_ms = self._retry_after_ms
+        return answers.refused(op, code, text, extra, batch=batch, retry_after_ms=after_ms)
+
     def _lost(self, flight: Flight, key: str, reason: str) -> dict[str, Any] | ErrorBody:
         at_ns = time.time_ns()
         answer: dict[str, Any] | ErrorBody = answers.no_answer(flight.op, reason)
@@ -262,6 +332,8 @@ class Outcomes:
 
     @staticmethod
     def _tell(flight: Flight, answer: dict[str, Any] | ErrorBody) -> None:
+        if flight.gathered and isinstance(answer, ErrorBody):
+            answer = answers.cancelled(flight.gathered, complete=False)
         for call in flight.calls:
             if not call.answered:
                 answers.give(call, answer)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,12 @@ from bybitd.order_execution import actions as acts
 from bybitd.order_execution import answers, ledger
 from bybitd.order_execution.actions import Action
 from bybitd.order_execution.ledger import Order, State
-from bybitd.order_execution.look_up import Question, look_up
+from bybitd.order_execution.look_up import (
+    PositionQuestion,
+    Question,
+    look_up,
+    look_up_positions,
+)
 from bybitd.order_execution.order_store import ActionStore, OrderStore
 from bybitd.order_execution.settling import HISTORY_FORGETS_MS, Settling
 from bybitd.runtime.account_access import AccountAccess
@@ -32,10 +38,20 @@ log = logging.getLogger(__name__)
 
 
 class Searcher:
-    """Looks for orders and for what became of actions."""
+    """Looks for orders and for what became of actions.
+
+    Nothing is asked while `banned()` is true; `failed` is told of each question without an answer.
+    """
 
     def __init__(
-        self, access: AccountAccess, worker: RestWorker, orders: OrderStore, actions: ActionStore
+        self,
+        access: AccountAccess,
+        worker: RestWorker,
+        orders: OrderStore,
+        actions: ActionStore,
+        *,
+        banned: Callable[[], bool] = lambda: False,
+        failed: Callable[[RestError], object] = lambda _error: None,
     ) -> None:
         self.settling = Settling()
         self.alarmed = False
@@ -43,6 +59,8 @@ class Searcher:
         self._worker = worker
         self._orders = orders
         self._actions = actions
+        self._banned = banned
+        self._failed = failed
         self._asking = 0
 
     def order(self, order: Order, delay_ms: int = 0) -> None:
@@ -67,6 +85,8 @@ class Searcher:
         """Ask what is due. To be called every 100 ms or so."""
         if self._access.client is None or not len(self.settling):
             return
+        if self._banned():
+            return
         now_ms = self._access.exchange_ms()
         for key in self.settling.due(now_ms, _AT_ONCE - self._asking):
             question = self._question(key)
@@ -80,7 +100,7 @@ class Searcher:
             if overdue:
                 log.error("= %d orders or actions are still looked for", overdue)
 
-    def _question(self, key: str) -> Question | None:
+    def _question(self, key: str) -> Question | PositionQuestion | None:
         kind, _, name = key.partition(":")
         if kind == "order":
             order = self._orders.get(name)
@@ -88,6 +108,8 @@ class Searcher:
         action = self._actions.get(name)
         if action is None or action.settled:
             return None
+        if action.is_of_position:
+            return PositionQuestion(category=action.category, symbol=action.symbol)
         return Question(
             category=action.category,
             symbol=action.symbol,
@@ -96,22 +118,30 @@ class Searcher:
             args=msgspec.json.decode(action.args),
         )
 
-    def _ask(self, key: str, question: Question, asked_ms: int) -> None:
+    def _ask(self, key: str, question: Question | PositionQuestion, asked_ms: int) -> None:
         client = self._access.client
         assert client is not None
 
-        def done(record: dict[str, Any] | None, error: RestError | None) -> None:
+        def ask() -> Any:
+            if isinstance(question, PositionQuestion):
+                return look_up_positions(client, question)
+            return look_up(client, question)
+
+        def done(record: Any, error: RestError | None) -> None:
             self._asking -= 1
             if error is not None:
-                log.warning("< look-up of %s: %s", question.link_id or question.order_id, error)
+                log.warning("< look-up of %s: %s", key, error)
+                self._failed(error)
                 self.settling.undecided(key, self._access.exchange_ms())
+            elif isinstance(question, PositionQuestion):
+                self._found_positions(key, record, asked_ms)
             elif record is not None:
                 self._found(key, record, asked_ms)
             elif self.settling.absent(key, asked_ms, self._access.exchange_ms()):
                 self._absent(key)
 
         self._asking += 1
-        if not self._worker.submit(lambda: look_up(client, question), done):
+        if not self._worker.submit(ask, done):
             self._asking -= 1
             self.settling.undecided(key, asked_ms)
 
@@ -126,16 +156,29 @@ class Searcher:
         if action is None:
             self.settling.end(key)
             return
-        judged = acts.judge(
-            action,
-            record,
-            time.time_ns(),
-            expired=expired,
-            overtaken=self._actions.overtaken(action),
+        overtaken = self._actions.overtaken(action)
+        self._conclude(
+            key,
+            acts.judge(action, record, time.time_ns(), expired=expired, overtaken=overtaken),
         )
+
+    def _found_positions(self, key: str, rows: list[dict[str, Any]], asked_ms: int) -> None:
+        expired = self.settling.expired(key, asked_ms)
+        action = self._actions.get(key.partition(":")[2])
+        if action is None:
+            self.settling.end(key)
+            return
+        overtaken = self._actions.overtaken(action)
+        self._conclude(
+            key,
+            acts.judge_position(action, rows, time.time_ns(), expired=expired, overtaken=overtaken),
+        )
+
+    def _conclude(self, key: str, judged: Action) -> None:
         self._actions.put(judged)
         if judged.settled:
-            log.info("= %s %s: %s", judged.op, judged.link_id or judged.order_id, judged.outcome)
+            about = judged.link_id or judged.order_id or judged.symbol
+            log.info("= %s %s: %s", judged.op, about, judged.outcome)
             self.settling.end(key)
         else:
             self.settling.undecided(key, self._access.exchange_ms())

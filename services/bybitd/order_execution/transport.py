@@ -7,29 +7,34 @@ Whichever way a request takes, it takes once. Answers of both have the shape of 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from bybitd.net.clock import now_ms
-from bybitd.net.errors import NotSent, RestError
+from bybitd.net.errors import HttpRefused, NotSent, RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.order_execution.trade_link import TradeLink
 from bybitd.order_execution.trade_session import request
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.runtime.loop import Loop
+from bybitd.venue.operations import OPERATIONS
+from bybitd.venue.retcodes import IP_BAN, http_status
 
 # A REST request is signed when its thread takes it up; one that waited longer is not sent at all,
 # so that the moment after which the exchange can not accept it is known when it is journaled.
 SIGNED_WITHIN_MS: Final = 1000
-PATHS: Final = {
-    f"order.{name}": f"/v5/order/{name}"
-    for name in (
-        "create", "amend", "cancel", "cancel-all", "create-batch", "amend-batch", "cancel-batch",
-    )
-}  # fmt: skip
+# Two HTTP statuses say what a retCode says too.
+_IP_BANNED: Final = 10018
+_OVERLOADED: Final = 429
 log = logging.getLogger(__name__)
+
+
+def is_ip_ban(error: RestError | None) -> bool:
+    """Tell whether the exchange has banned this IP address from REST."""
+    return isinstance(error, HttpRefused) and http_status(error.status, error.text) is IP_BAN
 
 
 class Receiver(Protocol):
@@ -89,6 +94,10 @@ class Transport:
             for req_id in [key for key, due_ms in self._due.items() if due_ms <= at_ms]:
                 self._give_up(req_id, "no answer in time")
 
+    def by_rest(self, op: str) -> bool:
+        """Tell whether an operation would go over REST now."""
+        return not (self.link.ready and OPERATIONS[op].on_trade_socket)
+
     def valid_until_ms(self, timestamp_ms: int) -> int:
         """Return after which moment of its clock the exchange can not accept what is sent now."""
         return timestamp_ms + SIGNED_WITHIN_MS + self._access.recv_window_ms
@@ -99,7 +108,7 @@ class Transport:
         `args` is the JSON of its argument, `due_ms` is when an answer is no longer waited for (our
         clock, Unix ms).
         """
-        if self.link.ready and op != "order.cancel-all":
+        if not self.by_rest(op):
             frame = request(op, req_id, args, timestamp_ms, self._access.recv_window_ms)
             if self.link.send(op, req_id, frame, due_ms):
                 return
@@ -110,17 +119,22 @@ class Transport:
 
     def _post(self, op: str, req_id: str, args: str, due_ms: int) -> None:
         client = self._access.client
+        path = OPERATIONS[op].path
         latest_ms = now_ms() + SIGNED_WITHIN_MS
 
         def job() -> RestReply:
             if client is None or now_ms() > latest_ms:
-                raise NotSent(f"{PATHS[op]}: it waited too long for its turn")
-            return client.post(PATHS[op], msgspec.json.decode(args))
+                raise NotSent(f"{path}: it waited too long for its turn")
+            return client.post(path, msgspec.json.decode(args))
 
         def done(reply: RestReply | None, error: RestError | None) -> None:
             self._due.pop(req_id, None)
             if reply is not None:
                 self._receiver.answered(req_id, _as_message(reply), reply.received_ns)
+            elif isinstance(error, HttpRefused) and (is_ip_ban(error) or error.status == 429):
+                code = _OVERLOADED if error.status == 429 else _IP_BANNED
+                message = {"retCode": code, "retMsg": error.text, "data": {}, "retExtInfo": {}}
+                self._receiver.answered(req_id, message, time.time_ns())
             elif error is not None and error.sent:
                 self._receiver.unanswered(req_id, str(error))
             else:
@@ -144,4 +158,13 @@ def _as_message(reply: RestReply) -> dict[str, Any]:
         "retMsg": reply.ret_msg,
         "data": reply.result,
         "retExtInfo": reply.ret_ext_info,
+        "header": {
+            name: str(value)
+            for name, value in (
+                ("X-Bapi-Limit", reply.limit),
+                ("X-Bapi-Limit-Status", reply.remaining),
+                ("X-Bapi-Limit-Reset-Timestamp", reply.reset_ms),
+            )
+            if value is not None
+        },
     }

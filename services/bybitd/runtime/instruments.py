@@ -35,7 +35,8 @@ class Timers(Protocol):
 
 class Instruments:
     """Keeps the rows by symbol; `fetched_ns` is 0 until the first fetch, `problem` says why the
-    last one failed. `find` is asked before each fetch, since the address may change.
+    last one failed. `find` is asked before each fetch, since the address may change, and `changed`
+    is called after each that succeeded.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Instruments:
         worker: RestWorker,
         find: Callable[[], Endpoints | None],
         gate: Gate,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         self.fetched_ns = 0
         self.problem = "not fetched yet"
@@ -53,11 +55,18 @@ class Instruments:
         self._worker = worker
         self._find = find
         self._gate = gate
+        self._changed = changed
+        self._fetching = False
+        self._timer: Cancellable | None = None
         self._rows: dict[str, Row] = {}
         self._failures = 0
 
     def refresh(self) -> None:
-        """Fetch now, and again and again from then on."""
+        """Fetch now, and again and again from then on. Harmless while a fetch is under way."""
+        if self._fetching:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
         endpoints = self._find()
         if endpoints is None:
             self._failed("the address of the exchange is not known yet")
@@ -66,7 +75,9 @@ class Instruments:
         def job() -> list[Row]:
             return fetch(endpoints, self._category, self._gate)
 
-        if not self._worker.submit(job, self._fetched):
+        if self._worker.submit(job, self._fetched):
+            self._fetching = True
+        else:
             self._failed("too many REST calls wait")
 
     def rows(self, symbol: str | None = None) -> list[Row]:
@@ -81,6 +92,7 @@ class Instruments:
         return {"count": len(self._rows), "fetched_ns": self.fetched_ns, "problem": self.problem}
 
     def _fetched(self, rows: Sequence[Row] | None, error: RestError | None) -> None:
+        self._fetching = False
         if rows is None:
             self._failed(str(error))
             return
@@ -89,7 +101,8 @@ class Instruments:
         self.problem = ""
         self._failures = 0
         log.info("< %d %s instruments", len(self._rows), self._category)
-        self._timers.call_later(REFRESH_S, self.refresh)
+        self._timer = self._timers.call_later(REFRESH_S, self.refresh)
+        self._changed()
 
     def _failed(self, problem: str) -> None:
         if problem != self.problem:
@@ -97,7 +110,7 @@ class Instruments:
         self.problem = problem
         delay_s = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
         self._failures += 1
-        self._timers.call_later(delay_s, self.refresh)
+        self._timer = self._timers.call_later(delay_s, self.refresh)
 
 
 def fetch(endpoints: Endpoints, category: str, gate: Gate) -> list[Row]:
@@ -109,6 +122,9 @@ def fetch(endpoints: Endpoints, category: str, gate: Gate) -> list[Row]:
     client = RestClient(endpoints.hosts.rest, gate, authority=endpoints.authority)
     base: Row = {"category": category, "limit": _PAGE}
     asked = [base]
+    if category == "linear":
+        # Without a status it lists what is Trading only.
+        asked = [base, {**base, "status": "PreLaunch"}]
     if category == "option":
         asked = [{**base, "baseCoin": coin} for coin in _OPTION_COINS]
     try:
