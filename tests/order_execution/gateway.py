@@ -226,13 +226,17 @@ def client_reply(
 
 @contextlib.contextmanager
 def running(
-    *programs: str, rate_per_s: float = 0.0, ack_first: bool = True, trade_socket: bool = True
+    *programs: str,
+    rate_per_s: float = 0.0,
+    ack_first: bool = True,
+    trade_socket: bool = True,
+    limits: bool = False,
 ) -> Iterator[Gateway]:
-    """Run a simulator and these programs."""
+    """Run a simulator, with the exchange's rate `limits` or without, and these programs."""
     key = ApiKey(key="test-key-main", secret="test-secret-main", uid=UID)
     config = ExchangeConfig(api_keys=(key,), rate_per_s=rate_per_s)
     wire = WireConfig(
-        limits=RateLimits(enabled=False), ack_first=ack_first, trade_socket=trade_socket
+        limits=RateLimits(enabled=limits), ack_first=ack_first, trade_socket=trade_socket
     )
     folder = Path(tempfile.mkdtemp(prefix="bd", dir="/tmp"))
     try:

@@ -26,7 +26,7 @@ from bybitd.runtime.loop import Loop, Timer
 
 _FIRST_ROUND_TRIP_MS: Final = 20.0
 _WEIGHT: Final = 0.1  # of the newest round trip
-_LONGEST_ANSWER_MS: Final = 1000.0
+_ANSWER_MS: Final = (25.0, 1000.0)  # at least and at most left for the answer
 _SHORTEST_SLEEP_S: Final = 0.002
 log = logging.getLogger(__name__)
 
@@ -297,7 +297,8 @@ class Departures:
         self._timer = self._loop.call_later(delay_s, self._turn)
 
     def _answer_ms(self) -> float:
-        return min(2 * self._round_trip_ms, _LONGEST_ANSWER_MS)
+        least, most = _ANSWER_MS
+        return min(max(2 * self._round_trip_ms, least), most)
 
     def _limited(self, ticket: Ticket, bucket: Bucket, wait_ms: float) -> ErrorBody:
         after_ms = max(1, math.ceil(wait_ms))

@@ -81,9 +81,13 @@ class RollingWindow:
 
 
 class RateBook:
-    """The windows of every account and operation, and those of the one IP address."""
+    """The windows of every account and operation, and those of the one IP address.
+
+    `refused` counts the units that an account's windows had no room for.
+    """
 
     def __init__(self, limits: RateLimits) -> None:
+        self.refused = 0
         self._limits = limits
         self._windows: dict[tuple[int, str, int], RollingWindow] = {}
         self._http = RollingWindow(limits.http_per_5s, 5_000)
@@ -94,7 +98,9 @@ class RateBook:
         window = self._window(uid, path, category)
         if not self._limits.enabled:
             return Grant(wanted, _UNLIMITED, _UNLIMITED, now_ms)
-        return window.take(wanted, now_ms)
+        grant = window.take(wanted, now_ms)
+        self.refused += wanted - grant.granted
+        return grant
 
     def exhausted(self, uid: int, path: str, category: str, now_ms: int) -> Grant:
         """Describe a bucket as if nothing were left in it, for a refusal that is made up."""

@@ -85,6 +85,7 @@ class Simulator:
         self.faults = faulty.Faults()
         self._arrivals = Arrivals()
         keys, rates = KeyRing(config.api_keys), RateBook(wire.limits)
+        self._rates = rates
         self._desk = desk = Desk(
             self.exchange, rates, self.faults.orders, self._arrivals, self._cut_scope
         )
@@ -213,6 +214,7 @@ class Simulator:
             ],
             "sent": {"public": self._public.messages, "private": self._private.messages},
             "received": {"rest": self._rest.requests, "trade": self._trade.requests},
+            "limited": self._rates.refused,
             "faults": self.faults.describe(self.clock.engine_ms()),
         }
 
