@@ -1,4 +1,9 @@
-"""Order round trips: through the daemon's direct door, against the bare parts it is made of.
+"""Order round trips: through the daemon's direct door, against the bare parts it is made of, and
+what the journal costs of it.
+
+A round trip goes through the checks of the instrument, the rate budget and the journal, whose
+cost stands by itself for each of its modes: what is written of one order before it leaves, when it
+is acknowledged and when it is seen on the book.
 
 All against the same simulator in the same run, in alternating blocks: a bare WebSocket round trip
 to its trade socket, a bare ZeroMQ round trip, the daemon, and the official SDK over HTTP and over
@@ -12,10 +17,12 @@ import hashlib
 import hmac
 import itertools
 import queue
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import websocket
@@ -23,6 +30,8 @@ import zmq
 
 from bybitbus.client import Client
 from bybitbus.endpoints import requests_address
+from bybitd.order_execution import ledger
+from bybitd.order_execution.journal import Journal
 from bybitd.runtime.exchange import SimulatorKey, read_endpoint, read_keys
 from tests.bench import daemon
 from tests.bench.figures import child, expect, percentile
@@ -156,8 +165,47 @@ def _block(place: Place, root: Path) -> list[float]:
     return samples
 
 
+def _journal(sync: Literal["process", "disk"], orders: int = 300) -> dict[str, float]:
+    """Return what the journal of one mode costs an order, in microseconds.
+
+    In the working folder and not in a temporary one, which may be no disk at all.
+    """
+    Path("build").mkdir(exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir="build") as folder,
+        Journal(Path(folder) / "bench.db", "bench", sync) as journal,
+    ):
+        before, altogether = [], []
+        for number in range(orders):
+            args = order(number)
+            kept = ledger.Order(
+                link_id=args["orderLinkId"],
+                client="bench",
+                category=args["category"],
+                symbol=args["symbol"],
+                args=msgspec.json.encode(args).decode(),
+                received_ns=number,
+            )
+            begin = time.perf_counter()
+            kept = ledger.sent(kept, timestamp_ms=number, recv_window_ms=5000, now_ns=number)
+            journal.insert([kept])
+            before.append((time.perf_counter() - begin) * 1e6)
+            kept = ledger.acknowledged(kept, f"id-{number}", number)
+            journal.update([kept])
+            record = {"orderId": f"id-{number}", "orderStatus": "New", "updatedTime": "1"}
+            journal.update([ledger.observe(kept, record, number)])
+            altogether.append((time.perf_counter() - begin) * 1e6)
+    return {
+        f"journal_{sync}_{part}_p{rank}_us": percentile(values, rank)
+        for part, values in (("before_sending", before), ("per_order", altogether))
+        for rank in (50, 99)
+    }
+
+
 def measure(blocks: int = BLOCKS) -> dict[str, float]:
-    """Return round trips in microseconds and the ratio of ours to the sum of the bare parts."""
+    """Return round trips in microseconds, the ratio of ours to the sum of the bare parts, and what
+    the journal costs.
+    """
     samples: dict[str, list[float]] = {}
     with (
         daemon.folders(_CONFIG) as root,
@@ -194,4 +242,10 @@ def measure(blocks: int = BLOCKS) -> dict[str, float]:
     }
     lost = PER_BLOCK * blocks - len(samples["pybit_websocket"])
     figures["pybit_websocket_lost"] = lost
-    return {**figures, "order_rtt_p50_ratio": figures["order_rtt_p50_us"] / bare_p50}
+    figures |= _journal("process") | _journal("disk")
+    bare_p99 = sum(percentile(samples[name], 99) for name in ("bare_websocket", "bare_zmq"))
+    return {
+        **figures,
+        "order_rtt_p50_ratio": figures["order_rtt_p50_us"] / bare_p50,
+        "order_rtt_p99_ratio": figures["order_rtt_p99_us"] / bare_p99,
+    }

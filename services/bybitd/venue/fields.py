@@ -65,6 +65,7 @@ class Field:
 
 
 Fields = Mapping[str, Field]
+_REQUIRED: Final[dict[tuple[int, str], tuple[Fields, Fields]]] = {}
 
 
 def check_fields(
@@ -85,10 +86,22 @@ def check_fields(
         if category is not None and field.need(category) is Need.ABSENT:
             raise BadField(op, path + name, f"does not apply to {category}")
         check_value(op, path + name, field, value)
-    for name, field in fields.items():
-        if name not in args and field.need(category or CATEGORIES[0]) is Need.REQUIRED:
-            raise MissingField(op, path + name, "is missing", map(str, field.allowed))
+    required = _required(fields, category or CATEGORIES[0])
+    if not args.keys() >= required.keys():
+        name = next(name for name in required if name not in args)
+        raise MissingField(op, path + name, "is missing", map(str, fields[name].allowed))
     return dict(args)
+
+
+def _required(fields: Fields, category: str) -> Fields:
+    # Computed once for each table, which stays with it: so its id can not become another's.
+    known = _REQUIRED.get((id(fields), category))
+    if known is None:
+        found = {
+            name: field for name, field in fields.items() if field.need(category) is Need.REQUIRED
+        }
+        known = _REQUIRED[id(fields), category] = (fields, found)
+    return known[1]
 
 
 def check_value(op: str, name: str, field: Field, value: object) -> None:
@@ -115,8 +128,15 @@ def check_value(op: str, name: str, field: Field, value: object) -> None:
     elif field.allowed:
         if value not in field.allowed:
             raise BadField(op, name, _not_listed(value, field), map(str, field.allowed))
-    elif not {Type.LINK_ID: _LINK_ID, Type.SYMBOL: _SYMBOL}.get(wanted, _WORD).fullmatch(value):
+    elif not _pattern(wanted).fullmatch(value):
         raise BadField(op, name, f"must be {wanted.value}, not {value[:64]!r}")
+
+
+def _pattern(wanted: Type) -> re.Pattern[str]:
+    # On the way of every order: the hash of an enumeration's member costs more than this.
+    if wanted is Type.LINK_ID:
+        return _LINK_ID
+    return _SYMBOL if wanted is Type.SYMBOL else _WORD
 
 
 def unknown(op: str, path: str, name: object, fields: Fields) -> UnknownField:
