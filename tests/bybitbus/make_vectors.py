@@ -278,6 +278,19 @@ EVENTS: list[tuple[str, str, Message]] = [
         | _ours(17, rx=False),
     ),
     (
+        "setting of a position: unknown, and nothing more will be found out",
+        "gateway.order.main.",
+        {
+            "op": "position.switch-mode",
+            "category": "linear",
+            "outcome": "unknown",
+            "settled": True,
+            "reason": "no answer in time",
+            "t": {"received": _EPOCH * 1000, "sent": _EPOCH * 1000 + 250_000},
+        }
+        | _ours(18, rx=False),
+    ),
+    (
         "status of a program",
         "gateway.status.public-feed-linear.",
         {
@@ -403,6 +416,33 @@ REQUESTS: list[tuple[str, Message]] = [
         },
     ),
     (
+        "check an amend and send nothing",
+        {
+            "id": "c0ffee-19",
+            "op": "order.validate",
+            "args": {
+                "op": "order.amend",
+                "category": "linear",
+                "symbol": "BTCUSDT",
+                "orderLinkId": "maker-0001",
+                "price": "64000.50",
+            },
+        },
+    ),
+    (
+        "set a leverage",
+        {
+            "id": "c0ffee-18",
+            "op": "position.set-leverage",
+            "args": {
+                "category": "linear",
+                "symbol": "BTCUSDT",
+                "buyLeverage": "5",
+                "sellLeverage": "5",
+            },
+        },
+    ),
+    (
         "status of an order",
         {"id": "c0ffee-7", "op": "order.status", "args": {"orderLinkId": "maker-0001"}},
     ),
@@ -500,6 +540,7 @@ REPLIES: list[tuple[str, Message]] = [
                             "code": 110007,
                             "msg": "not enough available balance",
                             "outcome": "rejected",
+                            "error": "exchange_refused",
                         },
                     ]
                 },
@@ -595,6 +636,30 @@ REPLIES: list[tuple[str, Message]] = [
                     "retExtInfo": {},
                 },
             ),
+            "t": _STAMPS,
+        },
+    ),
+    (
+        "refused by the gateway: the rate limit is used up, and when there is room again",
+        {
+            "id": "c0ffee-17",
+            "ok": False,
+            "error": _refused(
+                "rate_limited",
+                "order.create: the limit of 10 per second is used up",
+                retry_safe=True,
+                hint="try again in 640 ms",
+            )
+            | {"retry_after_ms": 640},
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "a leverage that was so already",
+        {
+            "id": "c0ffee-18",
+            "ok": True,
+            "result": {"retCode": 110043, "retMsg": "leverage not modified"},
             "t": _STAMPS,
         },
     ),

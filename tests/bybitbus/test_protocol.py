@@ -69,7 +69,7 @@ def test_every_op_stands_in_the_table_with_its_program_and_whether_it_writes() -
 
 def test_every_op_is_explained_in_the_section_of_its_family() -> None:
     explained = [
-        name for title in ("Orders", "Account", "Market", "Gateway") for name in names(title)
+        name for title in ("Orders", "Positions", "Account", "Market", "Gateway") for name in names(title)
     ]
     assert explained == list(OPS)
 
@@ -84,6 +84,7 @@ def test_no_op_is_named_that_does_not_exist() -> None:
 def test_no_code_is_named_that_does_not_exist() -> None:
     keys = {"deadline_ms", "retry_safe", "started_ns", "lag_us", "rss_bytes", "since_ns"}
     keys |= {"rest_banned_until_ms", "last_rx_ns"}
+    keys |= {"retry_after_ms", "order_timeout_ms"}
     bases = {"not_sent"}  # of an order's state, not of an error
     snake = {name for name in QUOTED if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)}
     assert snake - keys - bases <= set(Code)
