@@ -69,7 +69,9 @@ def test_every_op_stands_in_the_table_with_its_program_and_whether_it_writes() -
 
 def test_every_op_is_explained_in_the_section_of_its_family() -> None:
     explained = [
-        name for title in ("Orders", "Positions", "Account", "Market", "Gateway") for name in names(title)
+        name
+        for title in ("Orders", "Positions", "Account", "Market", "Gateway")
+        for name in names(title)
     ]
     assert explained == list(OPS)
 
