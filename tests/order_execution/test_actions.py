@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from bybitbus.codes import Outcome
@@ -107,3 +108,91 @@ def test_what_no_single_order_can_tell_is_not_looked_for() -> None:
         NOW,
     )
     assert (lost.outcome, lost.settled) == (Outcome.UNKNOWN, True)
+
+
+def setting(op: str, args: str, symbol: str = "BTCUSDT") -> Action:
+    asked = msgspec.structs.replace(action(op, args), link_id="", symbol=symbol)
+    return actions.unanswered(asked, "timeout", NOW)
+
+
+def by_position(
+    asked: Action, *rows: dict[str, object], expired: bool = False, overtaken: bool = False
+) -> Action:
+    return actions.judge_position(asked, rows, NOW, expired=expired, overtaken=overtaken)
+
+
+SETTINGS = [
+    (
+        "position.set-leverage",
+        '{"buyLeverage":"5","sellLeverage":"5"}',
+        {"positionIdx": 0, "leverage": "5.0"},
+        {"positionIdx": 0, "leverage": "4"},
+    ),
+    (
+        "position.set-leverage",
+        '{"buyLeverage":"5","sellLeverage":"7"}',
+        {"positionIdx": 2, "leverage": "7"},
+        {"positionIdx": 2, "leverage": "5"},
+    ),
+    ("position.switch-mode", '{"mode":3}', {"positionIdx": 1}, {"positionIdx": 0}),
+    ("position.switch-mode", '{"mode":0}', {"positionIdx": 0}, {"positionIdx": 1}),
+    (
+        "position.set-auto-add-margin",
+        '{"autoAddMargin":1}',
+        {"autoAddMargin": 1},
+        {"autoAddMargin": 0},
+    ),
+    (
+        "position.trading-stop",
+        '{"tpslMode":"Full","positionIdx":0,"takeProfit":"70000","stopLoss":"0"}',
+        {"positionIdx": 0, "takeProfit": "70000.00", "stopLoss": ""},
+        {"positionIdx": 0, "takeProfit": "70000.00", "stopLoss": "60000"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("op", "args", "shows", "lacks"), SETTINGS)
+def test_the_positions_tell_what_became_of_a_setting(
+    op: str, args: str, shows: dict[str, object], lacks: dict[str, object]
+) -> None:
+    asked = setting(op, args)
+    assert not asked.settled
+    assert by_position(asked, shows).state is ActionState.DONE
+    assert by_position(asked, lacks) is asked
+    assert by_position(asked, shows, lacks) is asked
+    gone = by_position(asked, lacks, expired=True)
+    assert (gone.state, gone.settled) == (ActionState.REJECTED, True)
+    hidden = by_position(asked, lacks, expired=True, overtaken=True)
+    assert (hidden.state, hidden.settled) == (ActionState.UNKNOWN, True)
+    nothing = by_position(asked, expired=True)
+    assert (nothing.state, nothing.settled) == (ActionState.UNKNOWN, True)
+
+
+def test_a_setting_of_one_side_is_not_judged_by_the_other() -> None:
+    asked = setting("position.set-auto-add-margin", '{"autoAddMargin":1,"positionIdx":1}')
+    assert by_position(asked, {"positionIdx": 2, "autoAddMargin": 1}) is asked
+    shown = by_position(
+        asked, {"positionIdx": 1, "autoAddMargin": 1}, {"positionIdx": 2, "autoAddMargin": 0}
+    )
+    assert shown.state is ActionState.DONE
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "symbol"),
+    [
+        ("position.trading-stop", '{"tpslMode":"Partial","takeProfit":"70000"}', "BTCUSDT"),
+        ("position.switch-mode", '{"coin":"USDT","mode":3}', ""),
+    ],
+)
+def test_a_setting_that_no_position_shows_stays_unknown_for_good(
+    op: str, args: str, symbol: str
+) -> None:
+    asked = setting(op, args, symbol)
+    assert (asked.outcome, asked.settled) == (Outcome.UNKNOWN, True)
+
+
+def test_an_action_is_stamped_anew_only_while_it_waits_for_its_answer() -> None:
+    again = actions.sent(action(), timestamp_ms=5, valid_until_ms=9, now_ns=NOW)
+    assert (again.timestamp_ms, again.valid_until_ms, again.sent_ns) == (5, 9, NOW)
+    with pytest.raises(IllegalTransition):
+        actions.sent(unknown(), timestamp_ms=5, valid_until_ms=9, now_ns=NOW)

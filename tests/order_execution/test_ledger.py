@@ -52,6 +52,16 @@ def test_an_order_is_sent_once() -> None:
         ledger.sent(sent(), timestamp_ms=T_MS, recv_window_ms=WINDOW_MS, now_ns=NOW)
 
 
+def test_an_order_is_stamped_anew_only_while_it_waits_for_its_answer() -> None:
+    again = ledger.sent_again(sent(), timestamp_ms=T_MS + 9, recv_window_ms=5, now_ns=NOW)
+    assert again.state is State.SENT
+    assert (again.timestamp_ms, again.valid_until_ms) == (T_MS + 9, T_MS + 14)
+    with pytest.raises(IllegalTransition):
+        ledger.sent_again(
+            ledger.unanswered(sent(), "cut", NOW), timestamp_ms=1, recv_window_ms=5, now_ns=NOW
+        )
+
+
 def test_a_sent_order_knows_until_when_the_exchange_can_accept_it() -> None:
     assert sent().valid_until_ms == T_MS + WINDOW_MS
     assert sent().outcome is Outcome.UNKNOWN
