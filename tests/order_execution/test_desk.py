@@ -61,6 +61,7 @@ class Rig:
     ready: bool = True
     clock_known: bool = True
     clock_refused: int = 0
+    banned_until_ms: int = 0
     refusals: list[ErrorBody] = field(default_factory=list)
     timers: list[Timer] = field(default_factory=list)
     replies: dict[str, Reply] = field(default_factory=dict)
@@ -153,7 +154,14 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
 
         outcomes = Outcomes(rig.orders, actions, flights, silent, refused)  # type: ignore[arg-type]
         stand_in: Any = rig
-        rig.departures = Departures(stand_in, RateBudget(), outcomes, rig.by_rest, lambda: rig.ms)
+        rig.departures = Departures(
+            stand_in,
+            RateBudget(),
+            outcomes,
+            rig.by_rest,
+            exchange_ms=lambda: rig.ms,
+            banned_until_ms=lambda: rig.banned_until_ms,
+        )
         access: Any = SimpleNamespace(
             settings=SimpleNamespace(accounts={"main": SimpleNamespace(order_timeout_ms=5000)}),
             account="main",
@@ -355,6 +363,29 @@ def test_on_spot_one_call_cancels_everything(rig: Rig) -> None:
     rig.ask(rig.desk.act, "all", "order.cancel-all", {"category": "spot"})
     cancelled(rig, 0, CANCELLED_AT_MOST)
     assert rig.replies["all"].result["complete"] is True
+
+
+def test_while_the_address_is_banned_nothing_leaves_over_rest(rig: Rig) -> None:
+    rig.banned_until_ms = T_MS + 600_000
+    cancel_all(rig)
+    error = rig.error("all")
+    assert (error.code, error.retry_after_ms) == (Code.RATE_LIMITED, 600_000)
+    assert "banned" in error.message
+    rig.create("over-the-socket")
+    assert [op for op, _, _ in rig.sent] == ["order.create"]
+
+
+def test_what_the_budget_of_the_address_held_back_is_limited_and_not_unavailable(
+    rig: Rig,
+) -> None:
+    cancel_all(rig)
+    rig.departures.not_sent(rig.sent[0][1], "the budget is used up", 250)
+    error = rig.error("all")
+    assert (error.code, error.outcome, error.retry_after_ms) == (
+        Code.RATE_LIMITED,
+        Outcome.REJECTED,
+        250,
+    )
 
 
 def test_a_reused_req_id_leaves_an_order_unknown(rig: Rig) -> None:

@@ -24,19 +24,22 @@ def rest_calls(gateway: Gateway) -> int:
 def test_a_ban_stops_orders_over_rest_and_every_other_call_also_after_a_kill(
     gateway: Gateway,
 ) -> None:
+    assert gateway.create("before").ok  # the instruments are known from here on
     gateway.simulator.fault("refuse_connect", scope="trade")
     gateway.simulator.fault("cut", scope="trade")
     gateway.wait_state(ORDERS, "degraded")
     gateway.simulator.fault("http", status=403)
     told = gateway.create("told")
     assert told.error is not None
-    assert (told.error.code, told.error.outcome) == (Code.UNAVAILABLE, Outcome.REJECTED)
+    assert (told.error.code, told.error.outcome) == (Code.RATE_LIMITED, Outcome.REJECTED)
 
     calls = rest_calls(gateway)
     refused = gateway.create("refused")
     assert refused.error is not None
-    assert (refused.error.code, refused.error.outcome) == (Code.UNAVAILABLE, Outcome.REJECTED)
+    assert (refused.error.code, refused.error.outcome) == (Code.RATE_LIMITED, Outcome.REJECTED)
     assert "banned this IP address" in refused.error.message
+    assert refused.error.retry_after_ms is not None
+    assert 590_000 < refused.error.retry_after_ms <= 600_000
     assert "sent" not in refused.t
     asked = gateway.ask(PRIVATE, "account.orders", {"category": "linear", "fresh": True})
     assert asked is not None
@@ -62,8 +65,26 @@ def test_a_ban_stops_orders_over_rest_and_every_other_call_also_after_a_kill(
 
 
 def test_orders_go_on_over_the_trade_socket_while_the_address_is_banned(gateway: Gateway) -> None:
+    assert gateway.create("before").ok  # the instruments are known from here on
     gateway.simulator.fault("http", status=403)
     gateway.ask(PRIVATE, "account.orders", {"category": "linear", "fresh": True})
     gateway.wait_state(ORDERS, "degraded")
     assert gateway.create("socket-1").ok
     gateway.wait_order("socket-1", "open")
+
+
+def test_a_process_that_is_born_into_a_ban_knows_the_instruments_of_the_last_run(
+    gateway: Gateway,
+) -> None:
+    assert gateway.create("before").ok
+    kept = gateway.state_dir / "instruments.sim.linear.json"
+    gateway.wait(kept.exists, "the instruments to be kept")
+    gateway.simulator.fault("http", status=403)
+    gateway.ask(PRIVATE, "account.orders", {"category": "linear", "fresh": True})
+    gateway.kill(ORDERS)
+    gateway.start(ORDERS, ready=False)
+    gateway.wait(lambda: gateway.ask(ORDERS, "gateway.ping"), "the process to be up")
+    gateway.wait(lambda: gateway.create("after").ok, "the trade socket to take an order")
+    refused = gateway.create("off-the-tick", price="1000.05")
+    assert refused.error is not None
+    assert refused.error.code is Code.BAD_FIELD

@@ -175,7 +175,7 @@ def test_the_status_shows_the_buckets(gateway: Gateway, asker: Asker) -> None:
     assert status is not None
     rate = status.result["rate"]
     assert rate["buckets"]["order.create on linear and inverse"]["limit"] == LIMIT
-    assert (rate["waiting"], rate["rest_banned_ms"]) == (0, 0)
+    assert rate["waiting"] == 0
 
 
 def test_a_ban_of_the_address_stops_rest_and_is_shown_while_the_trade_socket_goes_on() -> None:
@@ -185,7 +185,7 @@ def test_a_ban_of_the_address_stops_rest_and_is_shown_while_the_trade_socket_goe
         assert error_code(first) is Code.RATE_LIMITED
         state = gateway.wait_state(ORDERS, "degraded")
         assert "banned" in state["reason"]
-        assert 0 < state["rate"]["rest_banned_ms"] <= 600_000
+        assert state["rest_banned_until_ms"] > time.time() * 1000
         before = gateway.simulator.state()["received"]["rest"]
         second = gateway.order("order.cancel-all", BTC)
         assert error_code(second) is Code.RATE_LIMITED

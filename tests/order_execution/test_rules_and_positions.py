@@ -133,6 +133,8 @@ def test_before_the_rules_are_known_nothing_is_sent_and_then_the_request_goes_it
     gateway: Gateway,
 ) -> None:
     gateway.stop(ORDERS)
+    for kept in gateway.state_dir.glob("instruments.*"):
+        kept.unlink()
     gateway.start(ORDERS)
     path = "/v5/market/instruments-info"
     gateway.simulator.fault("http", status=500, count=50, path=path)

@@ -205,8 +205,18 @@ def no_answer(op: str, why: str) -> ErrorBody:
     )
 
 
-def unavailable(op: str, why: str) -> ErrorBody:
-    """Return the error for a request of which certainly nothing was sent."""
+def unavailable(op: str, why: str, retry_after_ms: int = 0) -> ErrorBody:
+    """Return the error for a request of which certainly nothing was sent. `retry_after_ms`: it was
+    held back here by a budget, which has room then.
+    """
+    if retry_after_ms > 0:
+        return gateway_error(
+            Code.RATE_LIMITED,
+            f"{op}: not sent: {why}",
+            hint=f"ask again in {retry_after_ms} ms, under a new orderLinkId",
+            retry_safe=True,
+            retry_after_ms=retry_after_ms,
+        )
     return ErrorBody(
         code=Code.UNAVAILABLE,
         message=f"{op}: not sent: {why}",

@@ -6,7 +6,6 @@ time is refused at once, and what could not after all is dropped at its deadline
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
@@ -28,7 +27,6 @@ _FIRST_ROUND_TRIP_MS: Final = 20.0
 _WEIGHT: Final = 0.1  # of the newest round trip
 _ANSWER_MS: Final = (25.0, 1000.0)  # at least and at most left for the answer
 _SHORTEST_SLEEP_S: Final = 0.002
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -76,8 +74,10 @@ class Receiver(Protocol):
     def unanswered(self, req_id: str, reason: str) -> None:
         """It was sent, and no usable answer will come in time."""
 
-    def not_sent(self, req_id: str, reason: str) -> None:
-        """Certainly nothing of it reached the exchange."""
+    def not_sent(self, req_id: str, reason: str, retry_after_ms: int) -> None:
+        """Certainly nothing of it reached the exchange. `retry_after_ms` is 0 if it is not known
+        when it can.
+        """
 
 
 @dataclass(slots=True)
@@ -91,7 +91,8 @@ class _Away:
 class Departures:
     """Stands before the transport and behind it: lets requests leave, and counts their answers.
 
-    `by_rest(op)` tells which way an operation would take now.
+    `by_rest(op)` tells which way an operation would take now, `banned_until_ms` until when nothing
+    may leave over REST (Unix ms, 0 without a ban).
     """
 
     def __init__(
@@ -100,7 +101,9 @@ class Departures:
         budget: RateBudget,
         receiver: Receiver,
         by_rest: Callable[[str], bool],
+        *,
         exchange_ms: Callable[[], int],
+        banned_until_ms: Callable[[], int],
     ) -> None:
         self.waited = 0
         self.refused = 0
@@ -109,6 +112,7 @@ class Departures:
         self._receiver = receiver
         self._by_rest = by_rest
         self._exchange_ms = exchange_ms
+        self._banned_until_ms = banned_until_ms
         self._room: WaitingRoom[Ticket] = WaitingRoom()
         self._away: dict[str, _Away] = {}
         self._round_trip_ms = _FIRST_ROUND_TRIP_MS
@@ -141,8 +145,7 @@ class Departures:
             )
         line = self._room.line(bucket.name, urgent=urgent(ticket.op))
         ahead = line.ahead(ticket.client) + ticket.units
-        rest = self._by_rest(ticket.op)
-        wait_ms = self._budget.when(bucket, ahead, at_ms, rest=rest) - at_ms
+        wait_ms = self._when(ticket.op, bucket, ahead, at_ms) - at_ms
         # An answer that comes after the deadline would leave the client with an unknown outcome.
         left_ms = ticket.due_ms - now_ms() - self._answer_ms()
         if wait_ms > left_ms:
@@ -181,7 +184,6 @@ class Departures:
         at_ms = _clock_ms()
         return {
             "waiting": len(self._room),
-            "rest_banned_ms": max(0, math.ceil(self._budget.rest_banned_ms - at_ms)),
             "buckets": self._budget.describe(at_ms),
         }
 
@@ -205,26 +207,16 @@ class Departures:
         if self._room:
             self._turn()
 
-    def not_sent(self, req_id: str, reason: str) -> None:
+    def not_sent(self, req_id: str, reason: str, retry_after_ms: int = 0) -> None:
         """Hand it on that nothing was sent, and take back what it took."""
         away = self._away.pop(req_id, None)
         if away is not None:
             away.bucket.give_back(away.units)
             if not away.rest:
                 self._budget.socket.give_back(1)
-        self._receiver.not_sent(req_id, reason)
+        self._receiver.not_sent(req_id, reason, retry_after_ms)
         if self._room:
             self._turn()
-
-    def ban_rest(self, wait_ms: float) -> None:
-        """Stop all REST calls for so long."""
-        log.error("= the exchange has banned this IP address from REST for %.0f s", wait_ms / 1000)
-        self._budget.ban_rest(wait_ms, _clock_ms())
-
-    @property
-    def rest_banned(self) -> bool:
-        """Whether the exchange has banned this IP address from REST."""
-        return _clock_ms() < self._budget.rest_banned_ms
 
     def _count(self, req_id: str, message: dict[str, Any]) -> int:
         away = self._settle(req_id)
@@ -237,11 +229,13 @@ class Departures:
             away.bucket.learn(seen, at_ms)
         code = message.get("retCode")
         reset_ms = seen.reset_in_ms if seen is not None else 0.0
-        self._budget.judge(away.bucket, code if isinstance(code, int) else -1, reset_ms, at_ms)
+        known = code if isinstance(code, int) else -1
+        self._budget.judge(away.bucket, known, reset_ms, at_ms, rest=away.rest)
         if code == 0:
             return 0
+        banned_ms = self._banned_until_ms() - now_ms() if away.rest else 0
         when_ms = self._budget.when(away.bucket, away.units, at_ms, rest=away.rest)
-        return math.ceil(when_ms - at_ms)
+        return math.ceil(max(when_ms - at_ms, banned_ms))
 
     def _settle(self, req_id: str) -> _Away | None:
         away = self._away.pop(req_id, None)
@@ -256,7 +250,16 @@ class Departures:
 
     def _fits(self, op: str, bucket: Bucket, units: int, at_ms: float) -> bool:
         rest = self._by_rest(op)
+        if rest and self._banned_until_ms():
+            return False
         return self._budget.fits(bucket, units, at_ms, rest=rest, urgent=urgent(op))
+
+    def _when(self, op: str, bucket: Bucket, units: int, at_ms: float) -> float:
+        rest = self._by_rest(op)
+        when_ms = self._budget.when(bucket, units, at_ms, rest=rest)
+        if rest and (until_ms := self._banned_until_ms()):
+            return max(when_ms, at_ms + until_ms - now_ms())
+        return when_ms
 
     def _turn(self) -> None:
         if self._turning:  # a request that left was answered at once
@@ -291,8 +294,7 @@ class Departures:
             if first is not None:
                 ticket = first.item
                 bucket = self._budget.bucket(ticket.op, ticket.category)
-                rest = self._by_rest(ticket.op)
-                due_ms = min(due_ms, self._budget.when(bucket, first.units, at_ms, rest=rest))
+                due_ms = min(due_ms, self._when(ticket.op, bucket, first.units, at_ms))
         delay_s = max(_SHORTEST_SLEEP_S, (due_ms - at_ms) / 1000)
         self._timer = self._loop.call_later(delay_s, self._turn)
 
@@ -302,7 +304,7 @@ class Departures:
 
     def _limited(self, ticket: Ticket, bucket: Bucket, wait_ms: float) -> ErrorBody:
         after_ms = max(1, math.ceil(wait_ms))
-        if self._by_rest(ticket.op) and self.rest_banned:
+        if self._by_rest(ticket.op) and self._banned_until_ms():
             why = "the exchange has banned this IP address from REST"
         else:
             why = f"the limit of {bucket.limit} per second for {bucket.name} is used up"

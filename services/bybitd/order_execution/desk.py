@@ -71,6 +71,19 @@ class Desk:
         self._repeats = Repeats(orders, flights)
         self._timeout_ms = access.settings.accounts[access.account].order_timeout_ms
 
+    def handlers(self) -> dict[str, Callable[[Call], None]]:
+        """Return what serves each op."""
+        return {
+            "order.create": self.create,
+            "order.create-batch": self.create_batch,
+            "order.amend-batch": self.act_batch,
+            "order.cancel-batch": self.act_batch,
+            "order.pre-check": self.pre_check,
+            "order.validate": self.validate,
+            **dict.fromkeys(("order.amend", "order.cancel", "order.cancel-all"), self.act),
+            **{op: self.act for op in OPERATIONS if op.startswith("position.")},
+        }
+
     def create(self, call: Call, held: bool = False) -> None:
         """Place one order."""
         args = self._checked(call, self.create, held)

@@ -1,7 +1,7 @@
 """The rules of the instruments as a gate, and the fetching of them.
 
-A fresh process knows none: a category is fetched when it is first traded, kept fresh from then on,
-and the last known rows stand while a fetch fails. A request is never refused by rows that may be
+A category is fetched when it is first traded and kept fresh from then on; the last known rows, of
+an earlier run too, stand while a fetch fails. A request is never refused by rows that may be
 outdated, and never let through without any: it is held for a moment while they are fetched.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 from bybitbus.codes import Code
@@ -22,7 +23,7 @@ from bybitd.order_execution import answers
 from bybitd.order_execution.gates import Ask
 from bybitd.order_execution.order_store import OrderStore
 from bybitd.runtime.exchange import Endpoints
-from bybitd.runtime.instruments import Instruments
+from bybitd.runtime.instruments import Instruments, keep, recall
 from bybitd.runtime.loop import Loop
 from bybitd.venue import instrument_rules
 from bybitd.venue.errors import BadField, InstrumentError
@@ -36,6 +37,7 @@ class InstrumentGate:
     """Keeps the instruments of every category that is traded, and refuses what breaks their rules.
 
     `find` tells where the exchange is, `exchange_ms` what its clock shows; fetches pass `ip_gate`.
+    `folder` is where the rows are kept for a later run of the same `environment`.
     """
 
     def __init__(
@@ -46,6 +48,8 @@ class InstrumentGate:
         ip_gate: Gate,
         exchange_ms: Callable[[], int],
         orders: OrderStore,
+        folder: Path,
+        environment: str,
     ) -> None:
         self._loop = loop
         self._worker = worker
@@ -53,6 +57,8 @@ class InstrumentGate:
         self._ip_gate = ip_gate
         self._exchange_ms = exchange_ms
         self._orders = orders
+        self._folder = folder
+        self._environment = environment
         self._rows: dict[str, Instruments] = {}
         self._parsed: dict[tuple[str, str], Instrument] = {}
         self._held: dict[str, list[Callable[[], None]]] = {}
@@ -80,23 +86,14 @@ class InstrumentGate:
         when it takes too long. Returns False, doing nothing, if they are.
         """
         category = ask.category
-        rows = self._rows.get(category)
-        if rows is not None and time.time_ns() - rows.fetched_ns < FRESH_NS:
+        rows = self._of(category)
+        if time.time_ns() - rows.fetched_ns < FRESH_NS:
             return False
         wait_ms = _HOLD_MS
         deadline_ms = call.request.deadline_at_ms(call.received_ns // 1_000_000)
         if deadline_ms is not None:
             # Leave it some of its time: an answer that comes too late is none.
             wait_ms = min(wait_ms, max(0, (deadline_ms - now_ms()) // 2))
-        if rows is None:
-            rows = self._rows[category] = Instruments(
-                category,
-                self._loop,
-                self._worker,
-                self._find,
-                self._ip_gate,
-                lambda: self._fetched(category),
-            )
         held = self._held.setdefault(category, [])
         held.append(resume)
         if len(held) == 1:
@@ -112,9 +109,23 @@ class InstrumentGate:
         """Return what is known of an instrument."""
         return self._parsed.get((category, symbol)) or self._find_instrument(category, symbol)
 
-    def _find_instrument(self, category: str, symbol: str) -> Instrument | None:
+    def _of(self, category: str) -> Instruments:
         rows = self._rows.get(category)
-        for row in rows.rows(symbol) if rows is not None else ():
+        if rows is None:
+            rows = self._rows[category] = Instruments(
+                *(category, self._loop, self._worker, self._find, self._ip_gate),
+                lambda: self._fetched(category),
+            )
+            if (kept := recall(self._path(category))) is not None:
+                rows.adopt(kept)
+            rows.refresh()
+        return rows
+
+    def _path(self, category: str) -> Path:
+        return self._folder / f"instruments.{self._environment}.{category}.json"
+
+    def _find_instrument(self, category: str, symbol: str) -> Instrument | None:
+        for row in self._of(category).rows(symbol):
             try:
                 it = self._parsed[category, symbol] = parse(category, row)
             except InstrumentError:
@@ -123,9 +134,9 @@ class InstrumentGate:
         return None
 
     def _unknown(self, op: str, path: str, category: str, symbol: str) -> ErrorBody:
-        rows = self._rows.get(category)
-        if rows is None or not rows.fetched_ns:
-            why = f": {rows.problem}" if rows is not None and rows.problem else ""
+        rows = self._of(category)
+        if not rows.fetched_ns:
+            why = f": {rows.problem}" if rows.problem else ""
             return gateway_error(
                 Code.NOT_READY,
                 f"{op}: the rules of the {category} instruments are not known yet{why}; nothing "
@@ -156,6 +167,8 @@ class InstrumentGate:
 
     def _fetched(self, category: str) -> None:
         self._parsed = {key: it for key, it in self._parsed.items() if key[0] != category}
+        kept, path = self._rows[category].kept(), self._path(category)
+        self._worker.submit(lambda: keep(path, kept), lambda _done, _error: None)
         for resume in self._held.pop(category, ()):
             resume()
 

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 
 from bybitd.errors import StartError
-from bybitd.net.errors import RestError
+from bybitd.net.ip_budget import Share
 from bybitd.net.rest import RestWorker
 from bybitd.order_execution import restart
 from bybitd.order_execution.announcer import Announcer
@@ -23,12 +23,10 @@ from bybitd.order_execution.private_events import PrivateEvents
 from bybitd.order_execution.queries import Queries
 from bybitd.order_execution.rate_budget import SOCKET_PER_S, RateBudget
 from bybitd.order_execution.searcher import Searcher
-from bybitd.order_execution.transport import Transport, is_ip_ban
+from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
-from bybitd.runtime.exchange import Endpoints, endpoints
+from bybitd.runtime.exchange import endpoints
 from bybitd.runtime.program import Program
-from bybitd.venue.operations import OPERATIONS
-from bybitd.venue.retcodes import IP_BAN_MS
 
 PREFIX: Final = "order-execution-"
 _TICK_S: Final = 0.1
@@ -51,28 +49,22 @@ def main(program: Program) -> None:
     look_ups = RestWorker(loop.call_soon_threadsafe, threads=1)
     fetches = RestWorker(loop.call_soon_threadsafe, threads=1)
 
-    def banned() -> bool:
-        return departures.rest_banned
-
-    def find() -> Endpoints | None:
-        return None if banned() else endpoints(settings, program.run_dir)
-
-    def note_ban(error: RestError) -> None:
-        if is_ip_ban(error):
-            departures.ban_rest(IP_BAN_MS)
-
-    searcher = Searcher(access, look_ups, orders, actions, banned=banned, failed=note_ban)
+    searcher = Searcher(access, look_ups, orders, actions)
     flights = Flights()
     outcomes = Outcomes(orders, actions, flights, searcher, access.doubt_clock)
     budget = RateBudget(max(1, SOCKET_PER_S // len(settings.accounts)))
+
+    def by_rest(op: str) -> bool:
+        return transport.by_rest(op)
+
     departures = Departures(
-        loop, budget, outcomes, lambda op: transport.by_rest(op), access.exchange_ms
+        *(loop, budget, outcomes, by_rest),
+        exchange_ms=access.exchange_ms,
+        banned_until_ms=program.ip_gate.banned_until_ms,
     )
 
     def show_state() -> None:
-        if banned():
-            program.set_state("degraded", "the exchange has banned this IP address from REST")
-        elif transport.link.ready:
+        if transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:
             program.set_state("starting", "no connection to the exchange yet")
@@ -83,7 +75,11 @@ def main(program: Program) -> None:
 
     transport = Transport(access, loop, departures, show_state)
     ids = LinkIds("bd", journal.next_epoch(program.started_ns // 1000))
-    rules = InstrumentGate(loop, fetches, find, access.exchange_ms, orders)
+    rules = InstrumentGate(
+        *(loop, fetches, lambda: endpoints(settings, program.run_dir)),
+        *(program.ip_gate.of(Share.ACCOUNT), access.exchange_ms, orders),
+        *(program.state_dir, settings.environment),
+    )
     checks = Checks(rules, gates=())
     desk = Desk(
         *(loop, access, transport, departures, checks),
@@ -129,21 +125,7 @@ def main(program: Program) -> None:
             "journal": {"path": str(path), "sync": settings.journal.sync},
         }
 
-    program.handle(
-        {
-            "order.create": desk.create,
-            "order.create-batch": desk.create_batch,
-            "order.amend": desk.act,
-            "order.cancel": desk.act,
-            "order.cancel-all": desk.act,
-            "order.amend-batch": desk.act_batch,
-            "order.cancel-batch": desk.act_batch,
-            **{op: desk.act for op in OPERATIONS if op.startswith("position.")},
-            "order.pre-check": desk.pre_check,
-            "order.validate": desk.validate,
-            "order.status": Queries(orders, journal).status,
-        }
-    )
+    program.handle({**desk.handlers(), "order.status": Queries(orders, journal).status})
     program.details = details
     loop.add_reader(events.socket, events.read)
     loop.call_every(_TICK_S, tick)

@@ -110,14 +110,16 @@ class Outcomes:
         else:
             self._tell(flight, given[0])
 
-    def not_sent(self, req_id: str, reason: str) -> None:
-        """Take it that certainly nothing of it reached the exchange."""
+    def not_sent(self, req_id: str, reason: str, retry_after_ms: int = 0) -> None:
+        """Take it that certainly nothing of it reached the exchange. `retry_after_ms`: it was held
+        back here by the budget of the IP address, which has room then.
+        """
         flight = self._flights.land(req_id)
         if flight is None:
             return
         for call in flight.calls:
             call.stamps.pop("sent", None)
-        answer = answers.unavailable(flight.op, reason)
+        answer = answers.unavailable(flight.op, reason, retry_after_ms)
         self._tell(flight, answer)
         at_ns = time.time_ns()
         for key in flight.keys:

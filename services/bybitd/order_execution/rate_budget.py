@@ -19,8 +19,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bybitd.venue.retcodes import IP_BAN_MS
-
 SPAN_MS: Final = 1005.0  # the exchange's second, and the ms that its clock rounds away
 SOCKET_PER_S: Final = 3000  # of one IP address, over all trade sockets
 _RESERVED: Final = 10  # percent of that for cancels alone
@@ -43,8 +41,7 @@ _PAUSE_MS: Final = 1000.0
 _LONGEST_PAUSE_MS: Final = 8000.0
 _OVERLOAD_MS: Final = (50.0, 1000.0)  # the first pause, and the longest
 _TOO_MANY_VISITS: Final = 10006
-_IP_BANNED: Final = 10018
-_SOCKET_TOO_FAST: Final = (10403, 20003)
+_SOCKET_TOO_FAST: Final = (10018, 10403, 20003)
 _MATCHING_TOO_FAST: Final = (170005, 170222)
 _OVERLOADED: Final = (429, 10429)
 
@@ -154,7 +151,6 @@ class RateBudget:
     """
 
     def __init__(self, socket_per_s: int = SOCKET_PER_S) -> None:
-        self.rest_banned_ms = 0.0
         self.socket = Bucket("the trade sockets of this machine", socket_per_s)
         self._reserved = socket_per_s * _RESERVED // 100
         self._buckets: dict[tuple[str, int], Bucket] = {}
@@ -178,25 +174,25 @@ class RateBudget:
         """
         if now_ms < self._overloaded_ms or not bucket.fits(units, now_ms):
             return False
-        if rest:
-            return now_ms >= self.rest_banned_ms
-        return self.socket.fits(1, now_ms, 0 if urgent else self._reserved)
+        # REST has a budget of its own, that of the IP address (`net.ip_gate`).
+        return rest or self.socket.fits(1, now_ms, 0 if urgent else self._reserved)
 
     def when(self, bucket: Bucket, units: int, now_ms: float, *, rest: bool) -> float:
         """Return about when a request may leave that has so many units before it and its own."""
-        line_ms = self.rest_banned_ms if rest else self.socket.when(1, now_ms)
+        line_ms = now_ms if rest else self.socket.when(1, now_ms)
         return max(bucket.when(units, now_ms), self._overloaded_ms, line_ms)
 
-    def judge(self, bucket: Bucket, code: int, reset_in_ms: float, now_ms: float) -> None:
+    def judge(
+        self, bucket: Bucket, code: int, reset_in_ms: float, now_ms: float, *, rest: bool
+    ) -> None:
         """Take a retCode as a word about the pace (Bybit V5, "Rate Limit", "Error Codes")."""
         if code == _TOO_MANY_VISITS:
             bucket.refused(now_ms, reset_in_ms)
         elif code in _MATCHING_TOO_FAST:
             bucket.refused(now_ms, _PAUSE_MS)
         elif code in _SOCKET_TOO_FAST:
-            self.socket.refused(now_ms, _PAUSE_MS)
-        elif code == _IP_BANNED:
-            self.ban_rest(IP_BAN_MS, now_ms)
+            if not rest:
+                self.socket.refused(now_ms, _PAUSE_MS)
         elif code in _OVERLOADED:
             first, longest = _OVERLOAD_MS
             self._overload_pause_ms = min(max(first, self._overload_pause_ms * 2), longest)
@@ -205,10 +201,6 @@ class RateBudget:
             bucket.passed()
             self.socket.passed()
             self._overload_pause_ms = 0.0
-
-    def ban_rest(self, wait_ms: float, now_ms: float) -> None:
-        """Stop all REST calls: the exchange has banned this IP address."""
-        self.rest_banned_ms = max(self.rest_banned_ms, now_ms + wait_ms)
 
     def describe(self, now_ms: float) -> dict[str, dict[str, int]]:
         """Return what the status shows: each bucket that was used."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -38,20 +37,10 @@ log = logging.getLogger(__name__)
 
 
 class Searcher:
-    """Looks for orders and for what became of actions.
-
-    Nothing is asked while `banned()` is true; `failed` is told of each question without an answer.
-    """
+    """Looks for orders and for what became of actions."""
 
     def __init__(
-        self,
-        access: AccountAccess,
-        worker: RestWorker,
-        orders: OrderStore,
-        actions: ActionStore,
-        *,
-        banned: Callable[[], bool] = lambda: False,
-        failed: Callable[[RestError], object] = lambda _error: None,
+        self, access: AccountAccess, worker: RestWorker, orders: OrderStore, actions: ActionStore
     ) -> None:
         self.settling = Settling()
         self.alarmed = False
@@ -59,8 +48,6 @@ class Searcher:
         self._worker = worker
         self._orders = orders
         self._actions = actions
-        self._banned = banned
-        self._failed = failed
         self._asking = 0
 
     def order(self, order: Order, delay_ms: int = 0) -> None:
@@ -84,8 +71,6 @@ class Searcher:
     def tick(self) -> None:
         """Ask what is due. To be called every 100 ms or so."""
         if self._access.client is None or not len(self.settling):
-            return
-        if self._banned():
             return
         now_ms = self._access.exchange_ms()
         for key in self.settling.due(now_ms, _AT_ONCE - self._asking):
@@ -131,7 +116,6 @@ class Searcher:
             self._asking -= 1
             if error is not None:
                 log.warning("< look-up of %s: %s", key, error)
-                self._failed(error)
                 self.settling.undecided(key, self._access.exchange_ms())
             elif isinstance(question, PositionQuestion):
                 self._found_positions(key, record, asked_ms)

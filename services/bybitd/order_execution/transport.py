@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from bybitd.net.clock import now_ms
-from bybitd.net.errors import HttpRefused, NotSent, RestError
+from bybitd.net.errors import HttpRefused, NotSent, OverBudget, RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.order_execution.trade_link import TradeLink
 from bybitd.order_execution.trade_session import request
@@ -32,11 +32,6 @@ _OVERLOADED: Final = 429
 log = logging.getLogger(__name__)
 
 
-def is_ip_ban(error: RestError | None) -> bool:
-    """Tell whether the exchange has banned this IP address from REST."""
-    return isinstance(error, HttpRefused) and http_status(error.status, error.text) is IP_BAN
-
-
 class Receiver(Protocol):
     """Who is told what became of requests."""
 
@@ -46,8 +41,10 @@ class Receiver(Protocol):
     def unanswered(self, req_id: str, reason: str) -> None:
         """It was sent, and no usable answer will come in time."""
 
-    def not_sent(self, req_id: str, reason: str) -> None:
-        """Certainly nothing of it reached the exchange."""
+    def not_sent(self, req_id: str, reason: str, retry_after_ms: int = 0) -> None:
+        """Certainly nothing of it reached the exchange; `retry_after_ms`: the budget of the IP
+        address held it back, and has room then.
+        """
 
 
 class Transport:
@@ -131,10 +128,12 @@ class Transport:
             self._due.pop(req_id, None)
             if reply is not None:
                 self._receiver.answered(req_id, _as_message(reply), reply.received_ns)
-            elif isinstance(error, HttpRefused) and (is_ip_ban(error) or error.status == 429):
-                code = _OVERLOADED if error.status == 429 else _IP_BANNED
+            elif isinstance(error, HttpRefused) and (code := _code_of(error)):
                 message = {"retCode": code, "retMsg": error.text, "data": {}, "retExtInfo": {}}
                 self._receiver.answered(req_id, message, time.time_ns())
+            elif isinstance(error, OverBudget):
+                after_ms = max(1, error.until_ms - now_ms())
+                self._receiver.not_sent(req_id, error.why, after_ms)
             elif error is not None and error.sent:
                 self._receiver.unanswered(req_id, str(error))
             else:
@@ -150,6 +149,13 @@ class Transport:
     def _give_up(self, req_id: str, reason: str) -> None:
         del self._due[req_id]
         self._receiver.unanswered(req_id, reason)
+
+
+def _code_of(error: HttpRefused) -> int | None:
+    """Return the retCode that says the same as an HTTP status, None if there is none."""
+    if error.status == _OVERLOADED:
+        return _OVERLOADED
+    return _IP_BANNED if http_status(error.status, error.text) is IP_BAN else None
 
 
 def _as_message(reply: RestReply) -> dict[str, Any]:

@@ -8,13 +8,16 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from bybitd.net.connection import Cancellable
 from bybitd.net.errors import RestError
 from bybitd.net.ip_gate import Gate
 from bybitd.net.rest import RestClient, RestWorker
-from bybitd.runtime.exchange import Endpoints
+from bybitd.runtime.exchange import Endpoints, leave
 
 REFRESH_S: Final = 900.0  # maximum quantities change twice a month, listings at any time
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
@@ -24,6 +27,29 @@ _PAGE: Final = 1000
 _OPTION_COINS: Final = ("BTC", "ETH", "SOL", "XRP", "MNT", "DOGE")
 Row = dict[str, Any]
 log = logging.getLogger(__name__)
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """The rows of one category as they were at `fetched_ns` (Unix ns)."""
+
+    fetched_ns: int
+    rows: list[Row]
+
+
+def keep(path: Path, kept: Kept) -> None:
+    """Leave the rows for a later run. Blocks; what can not be written is only logged."""
+    try:
+        leave(path, kept, 0o640)
+    except OSError as error:
+        log.warning("= can not write %s: %s", path, error.strerror)
+
+
+def recall(path: Path) -> Kept | None:
+    """Return what an earlier run has left, None if that is nothing, or nothing whole."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Kept)
+    except (OSError, msgspec.DecodeError):
+        return None
 
 
 class Timers(Protocol):
@@ -80,6 +106,16 @@ class Instruments:
         else:
             self._failed("too many REST calls wait")
 
+    def adopt(self, kept: Kept) -> None:
+        """Begin with what an earlier run has left, as long as nothing was fetched."""
+        if not self.fetched_ns:
+            self._take(kept.rows)
+            self.fetched_ns = kept.fetched_ns
+
+    def kept(self) -> Kept:
+        """Return what a later run may begin with."""
+        return Kept(fetched_ns=self.fetched_ns, rows=self.rows())
+
     def rows(self, symbol: str | None = None) -> list[Row]:
         """Return all rows, or the one of a symbol; [] if there is none."""
         if symbol is None:
@@ -96,13 +132,16 @@ class Instruments:
         if rows is None:
             self._failed(str(error))
             return
-        self._rows = {row["symbol"]: row for row in rows if isinstance(row.get("symbol"), str)}
+        self._take(rows)
         self.fetched_ns = time.time_ns()
         self.problem = ""
         self._failures = 0
         log.info("< %d %s instruments", len(self._rows), self._category)
         self._timer = self._timers.call_later(REFRESH_S, self.refresh)
         self._changed()
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        self._rows = {row["symbol"]: row for row in rows if isinstance(row.get("symbol"), str)}
 
     def _failed(self, problem: str) -> None:
         if problem != self.problem:
