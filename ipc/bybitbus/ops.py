@@ -17,6 +17,7 @@ class Route(Enum):
     PRIVATE_STREAM = "private-stream-<account>"
     PUBLIC_FEED = "public-feed-<args.category>"
     BUS = "bus"
+    ACCOUNTS = "order-execution-<args.account>, all of them without it"
     ANY = "args.program, the bus without it"
 
 
@@ -55,4 +56,7 @@ OPS: dict[str, Op] = {
     "gateway.ping": Op(Route.ANY, False),
     "gateway.status": Op(Route.ANY, False),
     "gateway.subscriptions": Op(Route.ANY, False),
+    "gateway.kill": Op(Route.ACCOUNTS, True),
+    "gateway.unkill": Op(Route.ACCOUNTS, True),
+    "gateway.lease": Op(Route.ORDER_EXECUTION, True),
 }

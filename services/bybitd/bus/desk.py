@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+from bybitbus import codec
 from bybitbus.codes import PROTOCOL_VERSION, Code
 from bybitbus.endpoints import requests_address
-from bybitbus.messages import ErrorBody, gateway_error
+from bybitbus.messages import ErrorBody, Request, gateway_error
 from bybitbus.ops import OPS, Route
 from bybitbus.server import Call
 from bybitd.bus.door import Door
+from bybitd.bus.gathering import Part
+from bybitd.bus.kills import KILL, UNKILL, Kills
 from bybitd.bus.roster import Roster
 from bybitd.bus.router import Router, Unanswered
 from bybitd.runtime.program import Program
@@ -30,9 +33,12 @@ class Desk:
         self._program = program
         self._roster = roster
         settings = program.settings
-        self._router: Router[Call] = Router(settings.programs(), settings.accounts)
+        self._router: Router[Call | Part] = Router(settings.programs(), settings.accounts)
         self._doors = {name: self._door(name) for name in settings.programs() if name != "bus"}
+        kills = Kills(list(settings.accounts), program.state_dir, self._ask)
         self._own: dict[str, Callable[[Call], None]] = {
+            KILL: kills.serve,
+            UNKILL: kills.serve,
             "gateway.hello": self._hello,
             "gateway.ping": lambda call: call.succeed({"program": "bus"}),
             "gateway.status": self._status,
@@ -61,16 +67,22 @@ class Desk:
         if target == "bus":
             self._own[call.request.op](call)
             return
-        key = self._router.admit(call, call.request, target, time.time_ns() // 1_000_000)
-        if isinstance(key, ErrorBody):
-            call.fail(key)
-        elif not self._doors[target].send(key, call.body):
-            call.fail(self._router.withdraw(key))
+        self._hand_on(call, call.request, target, call.body)
 
     def close(self) -> None:
         """Release the connections to the programs."""
         for door in self._doors.values():
             door.close()
+
+    def _ask(self, program: str, request: Request, part: Part) -> None:
+        self._hand_on(part, request, program, codec.encode(request))
+
+    def _hand_on(self, waiter: Call | Part, request: Request, program: str, body: bytes) -> None:
+        key = self._router.admit(waiter, request, program, time.time_ns() // 1_000_000)
+        if isinstance(key, ErrorBody):
+            waiter.fail(key)
+        elif not self._doors[program].send(key, body):
+            waiter.fail(self._router.withdraw(key))
 
     def _door(self, name: str) -> Door:
         program = self._program
@@ -90,7 +102,7 @@ class Desk:
     def _expire(self) -> None:
         self._give_up(self._router.expire(time.time_ns() // 1_000_000))
 
-    def _give_up(self, unanswered: list[Unanswered[Call]]) -> None:
+    def _give_up(self, unanswered: list[Unanswered[Call | Part]]) -> None:
         for call, error in unanswered:
             log.warning("> %s %s: %s", call.request.op, call.request.id, error.message)
             call.fail(error)

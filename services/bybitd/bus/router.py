@@ -75,6 +75,7 @@ class Router(Generic[Waiter]):
             return str(route.value).replace("<account>", request.account)
         if route is Route.PUBLIC_FEED:
             return self._feed(request)
+        # What several programs must be asked is for the bus to take apart.
         named = request.args.get("program") if route is Route.ANY else None
         if named is None:
             return "bus"

@@ -84,6 +84,10 @@ class Desk:
             **{op: self.act for op in OPERATIONS if op.startswith("position.")},
         }
 
+    def serve(self, call: Call) -> None:
+        """Take a request that the gateway makes itself (`own_call`)."""
+        self.handlers()[call.request.op](call)
+
     def create(self, call: Call, held: bool = False) -> None:
         """Place one order."""
         args = self._checked(call, self.create, held)
@@ -159,7 +163,7 @@ class Desk:
         self._flights.add(req_id, flight)  # whoever asks for it again meanwhile waits for it too
 
         def measured() -> None:
-            if now_ms() >= flight.due_ms:
+            if now_ms() >= flight.due_ms or self._stopped(flight):
                 self._flights.land(req_id)
                 give_up()
             elif self._access.clock.known and self._departures.open(
@@ -171,6 +175,10 @@ class Desk:
 
         measured()
         return True
+
+    def _stopped(self, flight: Flight) -> bool:
+        args = msgspec.json.decode(flight.text)
+        return self._checks.still(flight.op, flight.client, args) is not None
 
     def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
         """Cancel what one call to cancel all has left; False if there is no time to."""

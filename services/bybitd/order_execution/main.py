@@ -22,6 +22,9 @@ from bybitd.order_execution.outcomes import Outcomes
 from bybitd.order_execution.private_events import PrivateEvents
 from bybitd.order_execution.queries import Queries
 from bybitd.order_execution.rate_budget import SOCKET_PER_S, RateBudget
+from bybitd.order_execution.safety.kill_desk import KillDesk
+from bybitd.order_execution.safety.kill_switch import KillSwitch
+from bybitd.order_execution.safety.sweep import Sweeper
 from bybitd.order_execution.searcher import Searcher
 from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
@@ -64,7 +67,9 @@ def main(program: Program) -> None:
     )
 
     def show_state() -> None:
-        if transport.link.ready:
+        if switch.killed is not None:
+            program.set_state("degraded", f"the account is stopped: {switch.killed.reason}")
+        elif transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:
             program.set_state("starting", "no connection to the exchange yet")
@@ -80,7 +85,8 @@ def main(program: Program) -> None:
         *(program.ip_gate.of(Share.ACCOUNT), access.exchange_ms, orders),
         *(program.state_dir, settings.environment),
     )
-    checks = Checks(rules, gates=())
+    switch = KillSwitch(program.state_dir, account)
+    checks = Checks(rules, gates=(switch,))
     desk = Desk(
         *(loop, access, transport, departures, checks),
         *(orders, actions, flights, ids, announcer.order),
@@ -93,12 +99,19 @@ def main(program: Program) -> None:
             if flights.carrying(order.link_id) is None:
                 searcher.order(order)
 
+    sweeper = Sweeper(
+        *(desk.serve, look_ups, lambda: access.client),
+        *(orders.live.values, look_up_all, loop.call_later),
+        lambda: kills.swept(),
+    )
+    kills = KillDesk(program, account, switch, sweeper)
     events = PrivateEvents(program.context, program.run_dir, account, searcher.observe, look_up_all)
     housekeeper = Housekeeper(journal, loop.call_soon_threadsafe)
 
     def tick() -> None:
         transport.tick()
         searcher.tick()
+        kills.tick()
         show_state()
 
     def details() -> dict[str, Any]:
@@ -123,14 +136,17 @@ def main(program: Program) -> None:
             "rate": departures.describe(),
             "instruments": rules.describe(),
             "journal": {"path": str(path), "sync": settings.journal.sync},
+            **kills.describe(),
         }
 
-    program.handle({**desk.handlers(), "order.status": Queries(orders, journal).status})
+    program.handle(desk.handlers() | kills.handlers())
+    program.handle({"order.status": Queries(orders, journal).status})
     program.details = details
     loop.add_reader(events.socket, events.read)
     loop.call_every(_TICK_S, tick)
     loop.call_every(CHECKPOINT_PERIOD_S, housekeeper.turn)
     restart.take_over(orders, actions, searcher)
     access.start()
+    kills.start()
     closing = [departures.close, transport.close, look_ups.close, fetches.close, access.close]
     program.run(closing=[*closing, events.close, housekeeper.close, journal.close])
