@@ -24,6 +24,7 @@ from bybitd.order_execution.queries import Queries
 from bybitd.order_execution.rate_budget import SOCKET_PER_S, RateBudget
 from bybitd.order_execution.safety.kill_desk import KillDesk
 from bybitd.order_execution.safety.kill_switch import KillSwitch
+from bybitd.order_execution.safety.lease_desk import LeaseDesk
 from bybitd.order_execution.safety.sweep import Sweeper
 from bybitd.order_execution.searcher import Searcher
 from bybitd.order_execution.transport import Transport
@@ -105,6 +106,7 @@ def main(program: Program) -> None:
         lambda: kills.swept(),
     )
     kills = KillDesk(program, account, switch, sweeper)
+    leases = LeaseDesk(program, account, desk.serve, orders.live.values)
     events = PrivateEvents(program.context, program.run_dir, account, searcher.observe, look_up_all)
     housekeeper = Housekeeper(journal, loop.call_soon_threadsafe)
 
@@ -112,6 +114,7 @@ def main(program: Program) -> None:
         transport.tick()
         searcher.tick()
         kills.tick()
+        leases.tick()
         show_state()
 
     def details() -> dict[str, Any]:
@@ -137,9 +140,10 @@ def main(program: Program) -> None:
             "instruments": rules.describe(),
             "journal": {"path": str(path), "sync": settings.journal.sync},
             **kills.describe(),
+            **leases.describe(),
         }
 
-    program.handle(desk.handlers() | kills.handlers())
+    program.handle(desk.handlers() | kills.handlers() | leases.handlers())
     program.handle({"order.status": Queries(orders, journal).status})
     program.details = details
     loop.add_reader(events.socket, events.read)
