@@ -291,6 +291,38 @@ EVENTS: list[tuple[str, str, Message]] = [
         | _ours(18, rx=False),
     ),
     (
+        "an account that was stopped, and swept",
+        "gateway.kill.main.",
+        {
+            "account": "main",
+            "killed": True,
+            "reason": "the strategy went mad",
+            "by": "bybitd-cli",
+            "at_ns": _EPOCH * 1000,
+            "complete": True,
+            "open": 0,
+            "problem": "",
+            "cancelled": [
+                {
+                    "orderId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a001",
+                    "orderLinkId": "maker-0001",
+                }
+            ],
+        }
+        | _ours(2, rx=False),
+    ),
+    (
+        "a lease that lapsed, and whose orders are gone",
+        "gateway.lease.main.",
+        {
+            "client": "maker",
+            "state": "over",
+            "at_ns": _EPOCH * 1000,
+            "orders": ["maker-0001", "maker-0002"],
+        }
+        | _ours(2, rx=False),
+    ),
+    (
         "status of a program",
         "gateway.status.public-feed-linear.",
         {
@@ -355,6 +387,14 @@ _DEADLINE = _MS + 4500
 
 REQUESTS: list[tuple[str, Message]] = [
     ("the least that a request needs", {"id": "1", "op": "gateway.hello"}),
+    (
+        "stop every account",
+        {"id": "c0ffee-20", "op": "gateway.kill", "args": {"reason": "the strategy went mad"}},
+    ),
+    (
+        "promise to give a sign of life every two seconds",
+        {"id": "c0ffee-21", "op": "gateway.lease", "args": {"ttl_ms": 2000}, "client": "maker"},
+    ),
     (
         "create, with everything that a request can have, and a moment as deadline",
         {
@@ -661,6 +701,19 @@ REPLIES: list[tuple[str, Message]] = [
             "ok": True,
             "result": {"retCode": 110043, "retMsg": "leverage not modified"},
             "t": _STAMPS,
+        },
+    ),
+    (
+        "refused: the account was stopped",
+        {
+            "id": "c0ffee-19",
+            "ok": False,
+            "error": _refused(
+                "killed",
+                "order.create: the account was stopped by bybitd-cli: the strategy went mad",
+                hint="it trades again after gateway.unkill",
+            ),
+            "t": _AT_ONCE,
         },
     ),
     (

@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 from bybitbus.errors import NoAnswer
-from bybitd.cli import arguments, display, exits, gateway, place
+from bybitd.cli import arguments, confirmation, display, exits, gateway, place
 from bybitd.errors import StartError
 
 _TIMEOUT_S = 10.0
@@ -64,7 +63,9 @@ def write(options: argparse.Namespace) -> int:
         # Known here before anything is sent, so that the order can be found whatever happens.
         args.setdefault("orderLinkId", f"cli-{os.urandom(10).hex()}")
     with gateway.connected(options) as (client, hello):
-        _confirm(options, hello, args)
+        told = " ".join(f"{name}={value}" for name, value in args.items())
+        told = f"account {options.account}: {options.op} {told}"
+        confirmation.confirm(hello["environment"], told, yes=options.yes)
         try:
             result = client.request(
                 options.op, args, account=options.account, timeout_ms=int(options.timeout * 1000)
@@ -86,20 +87,6 @@ def write(options: argparse.Namespace) -> int:
     else:
         print(f"accepted orderLinkId {result.get('orderLinkId')} orderId {result.get('orderId')}")
     return exits.OK
-
-
-def _confirm(
-    options: argparse.Namespace, hello: Mapping[str, Any], args: Mapping[str, Any]
-) -> None:
-    if hello["environment"] != "mainnet" or options.yes:
-        return
-    if not sys.stdin.isatty():
-        raise StartError("this is mainnet: real money; say --yes to send it without being asked")
-    told = " ".join(f"{name}={value}" for name, value in args.items())
-    print(f"MAINNET, account {options.account}: {options.op} {told}", file=sys.stderr)
-    print("Send it? Type yes: ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() != "yes":
-        raise StartError("not sent")
 
 
 def show_open(options: argparse.Namespace) -> int:
