@@ -16,6 +16,8 @@ from bybitbus.messages import ErrorBody, Reply, Request, gateway_error
 from bybitbus.server import Call
 from bybitd.order_execution import departures as departures_module
 from bybitd.order_execution import desk as desk_module
+from bybitd.order_execution import ledger
+from bybitd.order_execution import resender as resender_module
 from bybitd.order_execution.checks import Checks
 from bybitd.order_execution.departures import Departures
 from bybitd.order_execution.desk import Desk
@@ -27,6 +29,7 @@ from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.order_store import ActionStore, OrderStore
 from bybitd.order_execution.outcomes import CANCELLED_AT_MOST, Outcomes
 from bybitd.order_execution.rate_budget import RateBudget
+from bybitd.order_execution.resender import Resender
 from bybitd.order_execution.waiting import MOST_OF_A_CLIENT
 from bybitd.venue.operations import OPERATIONS
 
@@ -78,6 +81,9 @@ class Rig:
 
     def by_rest(self, op: str) -> bool:
         return not OPERATIONS[op].on_trade_socket
+
+    def way(self, op: str) -> str:
+        return "rest" if self.by_rest(op) else "ws"
 
     def valid_until_ms(self, timestamp_ms: int) -> int:
         return timestamp_ms + 6000
@@ -141,6 +147,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     monkeypatch.setattr(departures_module, "_clock_ms", lambda: float(rig.ms))
     monkeypatch.setattr(departures_module, "now_ms", lambda: rig.ms)
     monkeypatch.setattr(desk_module, "now_ms", lambda: rig.ms)
+    monkeypatch.setattr(resender_module, "now_ms", lambda: rig.ms)
     with Journal(tmp_path / "main.journal.db", "main", "process") as journal:
         rig.orders = OrderStore(journal, lambda _order: None)
         actions, flights = ActionStore(journal, lambda _action: None), Flights()
@@ -170,10 +177,14 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
         )
         no_rules: Any = SimpleNamespace(refusal=lambda _ask: None, hold=rig.hold)
         rig.desk = Desk(
-            *(stand_in, access, stand_in, rig.departures, Checks(no_rules, (rig,))),
+            *(access, stand_in, rig.departures, Checks(no_rules, (rig,))),
             *(rig.orders, actions, flights, LinkIds("t", 1), lambda _order: None),
         )
-        outcomes.sender = rig.desk
+        outcomes.next_round = rig.desk.next_round
+        outcomes.again = Resender(
+            *(stand_in, access, stand_in, rig.departures),
+            *(rig.orders, actions, flights, LinkIds("r", 1)),
+        ).again
         yield rig
 
 
@@ -294,6 +305,21 @@ def test_a_refused_timestamp_waits_for_the_clock_and_is_sent_once_more(rig: Rig)
     rig.answer(1)
     assert rig.replies["clock"].ok
     assert rig.replies["meanwhile"].result == rig.replies["clock"].result
+
+
+def test_an_order_that_was_settled_while_the_clock_was_measured_is_not_sent_again(
+    rig: Rig,
+) -> None:
+    rig.create("clock")
+    rig.answer(0, 10002)
+    order = rig.orders.get("clock")
+    assert order is not None
+    record = {"orderId": "ex", "orderStatus": "New", "cumExecQty": "0", "updatedTime": "1"}
+    rig.orders.put(ledger.observe(order, record, 1))
+    rig.clock_known = True
+    rig.move(50)
+    assert len(rig.sent) == 1
+    assert rig.replies["clock"].ok  # its event knows better than the refusal
 
 
 def test_a_timestamp_that_stays_refused_is_told_and_not_sent_a_third_time(rig: Rig) -> None:

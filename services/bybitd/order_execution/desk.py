@@ -31,12 +31,10 @@ from bybitd.order_execution.rate_budget import units
 from bybitd.order_execution.repeats import Repeats, reused
 from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
-from bybitd.runtime.loop import Loop
 from bybitd.venue.operations import OPERATIONS
 
 # Sorted keys: what is in the journal is what goes out, and equal arguments are equal text.
 _encode: Final = msgspec.json.Encoder(order="sorted").encode
-_CLOCK_POLL_S: Final = 0.02
 
 
 class Desk:
@@ -47,7 +45,6 @@ class Desk:
 
     def __init__(
         self,
-        loop: Loop,
         access: AccountAccess,
         transport: Transport,
         departures: Departures,
@@ -58,7 +55,6 @@ class Desk:
         ids: LinkIds,
         changed: Callable[[Order], None],
     ) -> None:
-        self._loop = loop
         self._access = access
         self._transport = transport
         self._departures = departures
@@ -149,36 +145,6 @@ class Desk:
         call.succeed(checked)
 
     # What the answers ask for
-
-    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
-        """Send once more, newly stamped, what was refused for its timestamp alone: the exchange
-        looks at that before anything else. Calls `give_up` if there is no time left to.
-
-        Returns False, having done nothing, for what was sent twice already.
-        """
-        if flight.again:
-            return False
-        flight.again = True
-        req_id = self._ids.next()
-        self._flights.add(req_id, flight)  # whoever asks for it again meanwhile waits for it too
-
-        def measured() -> None:
-            if now_ms() >= flight.due_ms or self._stopped(flight):
-                self._flights.land(req_id)
-                give_up()
-            elif self._access.clock.known and self._departures.open(
-                flight.op, flight.category, flight.units
-            ):
-                self._send_again(req_id, flight)
-            else:
-                self._loop.call_later(_CLOCK_POLL_S, measured)
-
-        measured()
-        return True
-
-    def _stopped(self, flight: Flight) -> bool:
-        args = msgspec.json.decode(flight.text)
-        return self._checks.still(flight.op, flight.client, args) is not None
 
     def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
         """Cancel what one call to cancel all has left; False if there is no time to."""
@@ -289,10 +255,11 @@ class Desk:
             if refusal is not None:
                 ticket.refuse(refusal)
                 return
+        req_id = self._ids.next()
         at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
         valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
         if ticket.orders:
-            self._place(ticket, at_ns, timestamp_ms, valid_until_ms)
+            self._place(ticket, req_id, at_ns, timestamp_ms, valid_until_ms)
             return
         sent = [
             acts.sent(
@@ -302,7 +269,7 @@ class Desk:
         ]
         if sent:
             self._actions.add(sent)
-        self._send(ticket, tuple(action.id for action in sent), timestamp_ms)
+        self._send(ticket, req_id, tuple(action.id for action in sent), timestamp_ms)
 
     def _no_longer(self, ticket: Ticket) -> ErrorBody | None:
         if not self._transport.ready:
@@ -310,7 +277,9 @@ class Desk:
         args = msgspec.json.decode(ticket.text)
         return self._checks.still(ticket.op, ticket.client, args)
 
-    def _place(self, ticket: Ticket, at_ns: int, timestamp_ms: int, valid_until_ms: int) -> None:
+    def _place(
+        self, ticket: Ticket, req_id: str, at_ns: int, timestamp_ms: int, valid_until_ms: int
+    ) -> None:
         window_ms = valid_until_ms - timestamp_ms
         orders = [
             ledger.sent(order, timestamp_ms=timestamp_ms, recv_window_ms=window_ms, now_ns=at_ns)
@@ -323,13 +292,13 @@ class Desk:
                 self._repeats.answer(call, orders)
             return
         keys = tuple(order.link_id for order in orders)
-        self._send(ticket, keys, timestamp_ms)
+        self._send(ticket, req_id, keys, timestamp_ms)
         for key in keys:
             order = self._orders.get(key)
             if order is not None and order.state is State.SENT:
                 self._changed(order)
 
-    def _send(self, ticket: Ticket, keys: tuple[str, ...], timestamp_ms: int) -> None:
+    def _send(self, ticket: Ticket, req_id: str, keys: tuple[str, ...], timestamp_ms: int) -> None:
         flight = Flight(
             op=ticket.op,
             client=ticket.client,
@@ -343,39 +312,9 @@ class Desk:
             calls=ticket.calls,
             gathered=ticket.gathered,
         )
-        req_id = self._ids.next()
         self._flights.add(req_id, flight)
         at_ns = time.time_ns()
         for call in ticket.calls:
-            call.stamp("sent", at_ns)
-        self._departures.left(req_id, flight.op, flight.category, flight.units)
-        self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
-
-    def _send_again(self, req_id: str, flight: Flight) -> None:
-        at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
-        valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
-        for key in flight.keys:
-            order = self._orders.get(key) if flight.creates else None
-            action = None if flight.creates else self._actions.get(key)
-            if order is not None and order.state is State.SENT:
-                self._orders.put(
-                    ledger.sent_again(
-                        order,
-                        timestamp_ms=timestamp_ms,
-                        recv_window_ms=valid_until_ms - timestamp_ms,
-                        now_ns=at_ns,
-                    )
-                )
-            elif action is not None:
-                self._actions.put(
-                    acts.sent(
-                        action,
-                        timestamp_ms=timestamp_ms,
-                        valid_until_ms=valid_until_ms,
-                        now_ns=at_ns,
-                    )
-                )
-        for call in flight.calls:
             call.stamp("sent", at_ns)
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)

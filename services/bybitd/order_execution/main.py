@@ -22,6 +22,7 @@ from bybitd.order_execution.outcomes import Outcomes
 from bybitd.order_execution.private_events import PrivateEvents
 from bybitd.order_execution.queries import Queries
 from bybitd.order_execution.rate_budget import SOCKET_PER_S, RateBudget
+from bybitd.order_execution.resender import Resender
 from bybitd.order_execution.safety.kill_desk import KillDesk
 from bybitd.order_execution.safety.kill_switch import KillSwitch
 from bybitd.order_execution.safety.lease_desk import LeaseDesk
@@ -59,7 +60,7 @@ def main(program: Program) -> None:
     budget = RateBudget(max(1, SOCKET_PER_S // len(settings.accounts)))
 
     def by_rest(op: str) -> bool:
-        return transport.by_rest(op)
+        return transport.way(op) == "rest"
 
     departures = Departures(
         *(loop, budget, outcomes, by_rest),
@@ -88,11 +89,13 @@ def main(program: Program) -> None:
     )
     switch = KillSwitch(program.state_dir, account)
     checks = Checks(rules, gates=(switch,))
-    desk = Desk(
-        *(loop, access, transport, departures, checks),
-        *(orders, actions, flights, ids, announcer.order),
-    )
-    outcomes.sender = desk
+    changed = announcer.order
+    desk = Desk(access, transport, departures, checks, orders, actions, flights, ids, changed)
+    outcomes.next_round = desk.next_round
+    outcomes.again = Resender(
+        *(loop, access, transport, departures, orders, actions, flights, ids),
+        lambda: switch.killed is not None,
+    ).again
 
     def look_up_all(why: str) -> None:
         log.info("< %s: %d orders are looked up", why, len(orders.live))

@@ -103,8 +103,8 @@ class ActionStore:
         self._journal = journal
         self._changed = changed
         self._open: dict[str, Action] = {}
-        # Order, or setting of a symbol -> the change sent last, also when that is settled.
-        self._last_change: OrderedDict[str, str] = OrderedDict()
+        # Order -> the amend sent last, also when that is settled.
+        self._last_amend: OrderedDict[str, str] = OrderedDict()
 
     def load(self) -> list[Action]:
         """Take every action that was not settled when the last run ended, and return them."""
@@ -117,11 +117,13 @@ class ActionStore:
         self._journal.insert(actions=actions)
         for action in actions:
             self._open[action.id] = action
-            for key in _changed_by(action):
-                self._last_change[key] = action.id
-                self._last_change.move_to_end(key)
-            while len(self._last_change) > _RECENT:
-                self._last_change.popitem(last=False)
+            if action.op == "order.amend":
+                for key in (action.order_id, action.link_id):
+                    if key:
+                        self._last_amend[key] = action.id
+                        self._last_amend.move_to_end(key)
+                while len(self._last_amend) > _RECENT:
+                    self._last_amend.popitem(last=False)
 
     def put(self, action: Action) -> None:
         """Keep a change of an action, if it is one, and tell of it."""
@@ -138,15 +140,10 @@ class ActionStore:
         return self._open.get(action_id)
 
     def overtaken(self, action: Action) -> bool:
-        """Tell whether a later change of the same thing went out."""
-        last = [self._last_change.get(key) for key in _changed_by(action)]
+        """Tell whether a later amend of the same order went out."""
+        last = [self._last_amend.get(key) for key in (action.order_id, action.link_id) if key]
         return any(key not in (None, action.id) for key in last)
 
-
-def _changed_by(action: Action) -> list[str]:
-    """Name what an action changes, so that a later one may hide what it did."""
-    if action.is_of_position:
-        return [f"{action.op} {action.category} {action.symbol}"] if action.symbol else []
-    if action.op != "order.amend":
-        return []
-    return [key for key in (action.order_id, action.link_id) if key]
+    def setting_overtaken(self, action: Action) -> bool:
+        """Tell whether the same setting of the symbol was changed again, or may have been."""
+        return self._journal.has_later_setting(action)

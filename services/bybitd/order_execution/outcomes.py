@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from bybitbus.messages import ErrorBody
 from bybitd.order_execution import actions as acts
@@ -28,26 +28,16 @@ _NOT_VISIBLE_YET_MS: Final = 100  # right after its creation an order may be "no
 log = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
-    """Who sends what an answer asks for."""
-
-    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
-        """Send a request once more that was refused for its timestamp alone, or call `give_up`.
-
-        Returns False, having done nothing, if it was sent twice already.
-        """
-
-    def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
-        """Cancel what a call to cancel all has left; False if there is no time to."""
-
-
 class Outcomes:
     """Receives answers from the transport; calls `on_clock_refused` when one blames the clock.
 
-    `sender` is set once there is one.
+    Two things that an answer may ask for are set once there is somebody to do them: `again` sends a
+    request once more (see `Resender.again`), `next_round` cancels what one call to cancel all has
+    left (see `Desk.next_round`).
     """
 
-    sender: Sender
+    again: Callable[[Flight, Callable[[], None]], bool]
+    next_round: Callable[[Flight, list[dict[str, Any]]], bool]
 
     def __init__(
         self,
@@ -75,7 +65,7 @@ class Outcomes:
         code = _code(message)
         if explain(code).reaction is Reaction.CLOCK:
             self._on_clock_refused()
-            if self.sender.again(flight, lambda: self._judge(flight, message, rx_ns)):
+            if self.again(flight, lambda: self._judge(flight, message, rx_ns)):
                 return
         self._retry_after_ms = retry_after_ms
         self._judge(flight, message, rx_ns)
@@ -199,7 +189,7 @@ class Outcomes:
         listed = answer.get("list")
         gone = [*flight.gathered, *(listed if isinstance(listed, list) else [])]
         full = flight.category in FUTURES and len(gone) - len(flight.gathered) >= CANCELLED_AT_MOST
-        if not full or not self.sender.next_round(flight, gone):
+        if not full or not self.next_round(flight, gone):
             self._tell(flight, {**answer, "list": gone, "complete": not full})
 
     def _told(

@@ -152,7 +152,7 @@ class Searcher:
         if action is None:
             self.settling.end(key)
             return
-        overtaken = self._actions.overtaken(action)
+        overtaken = self._actions.setting_overtaken(action)
         self._conclude(
             key,
             acts.judge_position(action, rows, time.time_ns(), expired=expired, overtaken=overtaken),

@@ -91,13 +91,13 @@ class Transport:
             for req_id in [key for key, due_ms in self._due.items() if due_ms <= at_ms]:
                 self._give_up(req_id, "no answer in time")
 
-    def by_rest(self, op: str) -> bool:
-        """Tell whether an operation would go over REST now."""
-        return not (self.link.ready and OPERATIONS[op].on_trade_socket)
-
     def valid_until_ms(self, timestamp_ms: int) -> int:
         """Return after which moment of its clock the exchange can not accept what is sent now."""
         return timestamp_ms + SIGNED_WITHIN_MS + self._access.recv_window_ms
+
+    def way(self, op: str) -> str:
+        """Return which way a request takes that is sent now: `ws` or `rest`."""
+        return "ws" if self.link.ready and OPERATIONS[op].on_trade_socket else "rest"
 
     def send(self, op: str, req_id: str, args: str, timestamp_ms: int, due_ms: int) -> None:
         """Send a request; the receiver hears what becomes of it, perhaps before this returns.
@@ -105,7 +105,7 @@ class Transport:
         `args` is the JSON of its argument, `due_ms` is when an answer is no longer waited for (our
         clock, Unix ms).
         """
-        if not self.by_rest(op):
+        if self.way(op) == "ws":
             frame = request(op, req_id, args, timestamp_ms, self._access.recv_window_ms)
             if self.link.send(op, req_id, frame, due_ms):
                 return
