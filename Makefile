@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test check format bench chaos clean
+.PHONY: run test check format bench chaos storm clean
 
 # The stamp changes when the dependencies do; everything else runs from the source tree.
 $(VENV)/.installed: pyproject.toml
@@ -34,6 +34,11 @@ bench: $(VENV)/.installed
 # Orders through faults; SEED draws the same ones again. Writes build/chaos.json.
 chaos: $(VENV)/.installed
 	$(BIN)/python -m tests.chaos --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
+
+# Many clients against ten orders a second; CLIENTS and SECONDS say how many and how long.
+storm: $(VENV)/.installed
+	$(BIN)/python -m tests.order_execution.storm --clients $(or $(CLIENTS),20) \
+		--seconds $(or $(SECONDS),60)
 
 clean:
 	rm -rf $(VENV) build
