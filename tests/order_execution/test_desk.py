@@ -248,6 +248,43 @@ def test_gates_are_asked_again_when_a_request_has_waited(rig: Rig) -> None:
     assert rig.orders.get("late") is None
 
 
+def test_the_same_order_again_is_answered_as_the_first_time_whatever_holds_now(rig: Rig) -> None:
+    rig.create("first")
+    rig.answer(0)
+    rig.refusals.append(gateway_error(Code.NOT_READY, "the kill switch was pulled"))
+    rig.create("first", id="killed")
+    rig.refusals.clear()
+    rig.ready = False
+    rig.create("first", id="cut-off")
+    rig.ready = True
+    rig.create("first", id="late", deadline_ms=T_MS - 1)
+    for key in ("killed", "cut-off", "late"):
+        assert rig.replies[key].result == rig.replies["first"].result
+    rig.create("second", deadline_ms=T_MS - 1)
+    assert rig.error("second").code is Code.DEADLINE_PASSED
+    assert len(rig.sent) == 1
+
+
+def test_a_defect_costs_the_request_that_met_it_and_no_other(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.use_up()
+    rig.create("unlucky")
+    rig.create("lucky")
+
+    def add(orders: list[ledger.Order]) -> None:
+        if orders[0].link_id == "unlucky":
+            raise ZeroDivisionError
+        original(orders)
+
+    original = rig.orders.add
+    monkeypatch.setattr(rig.orders, "add", add)
+    rig.departures.not_sent(rig.sent[0][1], "nothing left")
+    assert rig.error("unlucky").code is Code.INTERNAL
+    assert rig.error("unlucky").outcome is Outcome.UNKNOWN
+    assert rig.sent[-1][2]["orderLinkId"] == "lucky"
+
+
 def test_a_way_out_that_was_lost_meanwhile_is_told(rig: Rig) -> None:
     rig.use_up()
     rig.create("late")

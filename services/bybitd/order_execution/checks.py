@@ -23,35 +23,30 @@ class Checks:
         self._rules = rules
         self._gates = tuple(gates)
 
-    def passed(
-        self, call: Call, op: str, args: Mapping[str, Any], resume: Callable[[], None] | None
-    ) -> dict[str, Any] | None:
-        """Return the arguments of a request that passes; None if it was answered, or is held.
-
-        A request that the rules would refuse is held while they are fetched, if they are not fresh:
-        then `resume` is called, once. Without `resume` it is never held.
+    @staticmethod
+    def shape(call: Call, op: str, args: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the arguments of a request that have the exchange's shape; None if they had not,
+        and it was answered so.
         """
         try:
-            checked = operations.check(op, args)
+            return operations.check(op, args)
         except FieldError as error:
             call.fail(answers.bad_field(error))
             return None
-        ask = Ask(op=op, client=call.request.client, args=checked)
-        refusal = self._rules.refusal(ask)
-        if refusal is not None and resume is not None and self._rules.hold(ask, call, resume):
-            return None
-        refusal = refusal or self._gated(ask)
-        if refusal is not None:
-            call.fail(refusal)
-            return None
-        return checked
 
-    def still(self, op: str, client: str, args: Mapping[str, Any]) -> ErrorBody | None:
-        """Return why a request that passed and has waited since may not leave any more."""
-        return self._gated(Ask(op=op, client=client, args=args))
+    def by_rules(self, ask: Ask) -> ErrorBody | None:
+        """Return why the rules of its instruments forbid a request."""
+        return self._rules.refusal(ask)
 
-    def _gated(self, ask: Ask) -> ErrorBody | None:
+    def by_gates(self, ask: Ask) -> ErrorBody | None:
+        """Return why a gate does not let a request through."""
         for gate in self._gates:
             if (refusal := gate.refusal(ask)) is not None:
                 return refusal
         return None
+
+    def hold(self, ask: Ask, call: Call, resume: Callable[[], None]) -> bool:
+        """Hold a request that the rules refuse while they are fetched, if they are not fresh: then
+        `resume` is called, once. False, having done nothing, if they are.
+        """
+        return self._rules.hold(ask, call, resume)

@@ -6,6 +6,7 @@ time is refused at once, and what could not after all is dropped at its deadline
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable
@@ -22,11 +23,13 @@ from bybitd.order_execution.ledger import Order
 from bybitd.order_execution.rate_budget import Bucket, RateBudget, shown
 from bybitd.order_execution.waiting import Waiter, WaitingRoom, urgent
 from bybitd.runtime.loop import Loop, Timer
+from bybitd.runtime.program import internal
 
 _FIRST_ROUND_TRIP_MS: Final = 20.0
 _WEIGHT: Final = 0.1  # of the newest round trip
 _ANSWER_MS: Final = (25.0, 1000.0)  # at least and at most left for the answer
 _SHORTEST_SLEEP_S: Final = 0.002
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -276,7 +279,11 @@ class Departures:
                     if not self._fits(ticket.op, bucket, ticket.units, at_ms):
                         break
                     self._room.leave(first)
-                    ticket.launch(ticket, True)
+                    try:
+                        ticket.launch(ticket, True)
+                    except Exception:  # a defect costs this request, not the process
+                        log.exception("= defect while %s left", ticket.op)
+                        ticket.refuse(internal(ticket.op))
         finally:
             self._turning = False
         self._plan(at_ms)

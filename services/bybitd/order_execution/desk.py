@@ -23,7 +23,7 @@ from bybitd.order_execution.checks import Checks
 from bybitd.order_execution.departures import Departures, Ticket
 from bybitd.order_execution.errors import LinkIdUsed
 from bybitd.order_execution.flights import Flight, Flights
-from bybitd.order_execution.gates import BATCH
+from bybitd.order_execution.gates import BATCH, Ask
 from bybitd.order_execution.ledger import Order, State
 from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.order_store import ActionStore, OrderStore
@@ -86,63 +86,78 @@ class Desk:
 
     def create(self, call: Call, held: bool = False) -> None:
         """Place one order."""
-        args = self._checked(call, self.create, held)
+        args = self._checks.shape(call, call.request.op, call.request.args)
         if args is not None:
             order = self._order(call, str(args["category"]), args)
-            self._depart(call, args, order.args, orders=[order])
+            resume = None if held else lambda: self.create(call, held=True)
+            self._depart(call, args, order.args, resume, orders=[order])
 
     def create_batch(self, call: Call, held: bool = False) -> None:
         """Place several orders at once."""
-        args = self._checked(call, self.create_batch, held)
+        args = self._checks.shape(call, call.request.op, call.request.args)
         if args is not None:
             orders = [self._order(call, str(args["category"]), item) for item in args["request"]]
-            self._depart(call, args, _encode(args).decode(), orders=orders)
+            resume = None if held else lambda: self.create_batch(call, held=True)
+            self._depart(call, args, _encode(args).decode(), resume, orders=orders)
 
     def act(self, call: Call, held: bool = False) -> None:
         """Amend or cancel one order, cancel all, or change a setting of a position."""
-        args = self._checked(call, self.act, held)
+        args = self._checks.shape(call, call.request.op, call.request.args)
         if args is not None:
             text = _encode(args).decode()
-            self._depart(call, args, text, actions=[self._action(call, args, args, text)])
+            action = self._action(call, args, args, text)
+            resume = None if held else lambda: self.act(call, held=True)
+            self._depart(call, args, text, resume, actions=[action])
 
     def act_batch(self, call: Call, held: bool = False) -> None:
         """Amend or cancel several orders at once."""
-        args = self._checked(call, self.act_batch, held)
+        args = self._checks.shape(call, call.request.op, call.request.args)
         if args is not None:
             actions = [
                 self._action(call, args, item, _encode(item).decode()) for item in args["request"]
             ]
-            self._depart(call, args, _encode(args).decode(), actions=actions)
+            resume = None if held else lambda: self.act_batch(call, held=True)
+            self._depart(call, args, _encode(args).decode(), resume, actions=actions)
 
     def pre_check(self, call: Call, held: bool = False) -> None:
         """Ask what an order would do to the margin. Changes nothing and is not journaled."""
-        args = self._checked(call, self.pre_check, held)
+        args = self._checks.shape(call, call.request.op, call.request.args)
         if args is not None:
             if args["category"] == "option":
                 args.setdefault("orderLinkId", self._ids.next())
-            self._depart(call, args, _encode(args).decode())
+            resume = None if held else lambda: self.pre_check(call, held=True)
+            self._depart(call, args, _encode(args).decode(), resume)
 
     def validate(self, call: Call, held: bool = False) -> None:
         """Check a request as its op would, and send nothing. `op` in its arguments says which."""
         args = dict(call.request.args)
-        usual = "order.create-batch" if "request" in args else "order.create"
-        op = args.pop("op", usual)
+        op = args.pop("op", "order.create-batch" if "request" in args else "order.create")
         if not isinstance(op, str) or op not in OPERATIONS or OPERATIONS[op].method != "POST":
             writing = ", ".join(op for op, how in OPERATIONS.items() if how.method == "POST")
             problem = f"order.validate: op can not be {op!r:.60} (one of {writing})"
             call.fail(gateway_error(Code.BAD_FIELD, problem))
             return
-        resume = None if held else lambda: self.validate(call, held=True)
-        checked = self._checks.passed(call, op, args, resume)
+        checked = self._checks.shape(call, op, args)
         if checked is None:
             return
-        if op.startswith("order.create"):
-            named = [item.get("orderLinkId") for item in checked.get("request", [checked])]
-            taken = [link_id for link_id in named if link_id and self._repeats.is_taken(link_id)]
-            if taken:
-                call.fail(reused(taken))
+        ask = Ask(op=op, client=call.request.client, args=checked)
+        by_rules = self._checks.by_rules(ask)
+        refusal = by_rules or self._checks.by_gates(ask) or self._taken(op, checked)
+        if by_rules is not None and not held:
+            held = self._checks.hold(ask, call, lambda: self.validate(call, held=True))
+            if held:
                 return
-        call.succeed(checked)
+        if refusal is None:
+            call.succeed(checked)
+        else:
+            call.fail(refusal)
+
+    def _taken(self, op: str, args: Mapping[str, Any]) -> ErrorBody | None:
+        if not op.startswith("order.create"):
+            return None
+        named = [item.get("orderLinkId") for item in args.get("request", [args])]
+        taken = [link_id for link_id in named if link_id and self._repeats.is_taken(link_id)]
+        return reused(taken) if taken else None
 
     # What the answers ask for
 
@@ -170,17 +185,6 @@ class Desk:
         return self._departures.wait(ticket) is None
 
     # The way out
-
-    def _checked(
-        self, call: Call, handler: Callable[[Call, bool], None], held: bool
-    ) -> dict[str, Any] | None:
-        """Return the arguments of a request that may go out, None if it was answered or is held."""
-        resume = None if held else lambda: handler(call, True)
-        args = self._checks.passed(call, call.request.op, call.request.args, resume)
-        if args is not None and not self._transport.ready:
-            call.fail(_no_way(call.request.op))
-            return None
-        return args
 
     def _order(self, call: Call, category: str, args: dict[str, Any]) -> Order:
         # The id goes into the arguments themselves, which are the request's own copy.
@@ -216,15 +220,31 @@ class Desk:
         call: Call,
         args: Mapping[str, Any],
         text: str,
+        resume: Callable[[], None] | None,
         *,
         orders: list[Order] | None = None,
         actions: list[Action] | None = None,
     ) -> None:
-        """Let a request leave at once, or wait for its turn, or say why it may not."""
-        due_ms = self._due_ms(call)
-        if due_ms is None:
+        """Let a request leave at once, or wait for its turn, or say why it may not.
+
+        `resume` lets it begin again after it was held; None if it was.
+        """
+        op, at_ms = call.request.op, now_ms()
+        due_ms = self._due_ms(call, at_ms)
+        ask = Ask(op=op, client=call.request.client, args=args)
+        by_rules = self._checks.by_rules(ask)
+        refusal = by_rules or self._checks.by_gates(ask)
+        if refusal is None and not self._transport.ready:
+            refusal = _no_way(op)
+        if refusal is None and due_ms <= at_ms:
+            refusal = _too_late(op, at_ms - due_ms)
+        if refusal is not None:
+            # What was asked for before is answered as it was then, whatever holds now.
+            if orders and self._repeats.answer(call, orders):
+                return
+            if not (by_rules and resume and self._checks.hold(ask, call, resume)):
+                call.fail(refusal)
             return
-        op = call.request.op
         ticket = Ticket(
             op=op,
             client=call.request.client,
@@ -275,7 +295,7 @@ class Desk:
         if not self._transport.ready:
             return _no_way(ticket.op)
         args = msgspec.json.decode(ticket.text)
-        return self._checks.still(ticket.op, ticket.client, args)
+        return self._checks.by_gates(Ask(op=ticket.op, client=ticket.client, args=args))
 
     def _place(
         self, ticket: Ticket, req_id: str, at_ns: int, timestamp_ms: int, valid_until_ms: int
@@ -319,23 +339,11 @@ class Desk:
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
 
-    def _due_ms(self, call: Call) -> int | None:
-        at_ms = now_ms()
+    def _due_ms(self, call: Call, at_ms: int) -> int:
+        """Return when an answer is no longer waited for, Unix ms."""
         due_ms = at_ms + self._timeout_ms
         deadline_ms = call.request.deadline_at_ms(call.received_ns // 1_000_000)
-        if deadline_ms is None:
-            return due_ms
-        if deadline_ms <= at_ms:
-            call.fail(
-                gateway_error(
-                    Code.DEADLINE_PASSED,
-                    f"{call.request.op}: its deadline passed {at_ms - deadline_ms} ms before it "
-                    "could be signed; nothing was sent",
-                    hint="send it again with a later deadline_ms",
-                )
-            )
-            return None
-        return min(due_ms, deadline_ms)
+        return due_ms if deadline_ms is None else min(due_ms, deadline_ms)
 
 
 def _no_way(op: str) -> ErrorBody:
@@ -344,4 +352,12 @@ def _no_way(op: str) -> ErrorBody:
         f"{op}: there is no connection to the exchange yet; nothing was sent",
         hint="gateway.status tells why; try again",
         retry_safe=True,
+    )
+
+
+def _too_late(op: str, late_ms: int) -> ErrorBody:
+    return gateway_error(
+        Code.DEADLINE_PASSED,
+        f"{op}: its deadline passed {late_ms} ms before it could be signed; nothing was sent",
+        hint="send it again with a later deadline_ms",
     )

@@ -41,7 +41,11 @@ class Ask:
 
 
 class Gate(Protocol):
-    """Refuses what must not go out. Answers from what it knows already: it never waits."""
+    """Refuses what must not go out. Answers from what it knows already: it never waits.
+
+    It may be asked several times about one request, and about one that never leaves: by
+    `order.validate`, and again when a request has waited for the rate budget.
+    """
 
     def refusal(self, ask: Ask) -> ErrorBody | None:
         """Return why the request may not pass, None if it may."""

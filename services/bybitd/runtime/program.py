@@ -221,7 +221,7 @@ class Program:
         except Exception:
             log.exception("= defect while serving %s", call.request.op)
             if not call.answered:
-                call.fail(_internal(call.request.op))
+                call.fail(internal(call.request.op))
 
     def unknown_op(self, op: str) -> ErrorBody:
         """Return the error for an op that this program does not serve."""
@@ -259,7 +259,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
 
 
-def _internal(op: str) -> ErrorBody:
+def internal(op: str) -> ErrorBody:
+    """Return the error for a defect of ours: of a write nobody knows what became of it."""
     wrote = op in OPS and OPS[op].writes
     return ErrorBody(
         code=Code.INTERNAL,
