@@ -31,3 +31,12 @@ def test_a_value_between_two_steps_has_no_steps():
     grid = Grid(Decimal("0.5"), trim=False)
     assert grid.steps(Decimal("10.25")) is None
     assert grid.floor(Decimal("10.25")) == 20
+
+
+@given(st.integers(-(10**6), 10**6))
+def test_prices_below_zero_are_counted_from_their_lowest(ticks):
+    grid = Grid(Decimal("0.01"), trim=True, zero=10**6)
+    value = Decimal(ticks) / 100
+    steps = grid.steps(value)
+    assert steps == grid.floor(value) == grid.nearest(float(value)) == ticks + 10**6
+    assert (grid.decimal(steps), Decimal(grid.text(steps))) == (value, value)

@@ -318,7 +318,7 @@ def test_every_topic_of_every_instrument_can_be_made(new_desk):
     desk = new_desk(symbols={"linear": 40})
     markets = desk.exchange._markets
     for category, listed in markets.instruments.items():
-        depths = (25, 100) if category == "option" else (1, 50, 200, 1000)
+        depths = {"option": (25, 100), "spread": (25,)}.get(category, (1, 50, 200, 1000))
         for symbol in listed:
             for depth in depths:
                 make_channel(category, f"orderbook.{depth}.{symbol}", markets)

@@ -262,3 +262,30 @@ def test_results_of_market_data_are_those_of_the_documentation(desk, path, param
     same_shape(ours, theirs)
     if "list" in theirs:
         assert len(ours["list"][0]) == len(theirs["list"][0])
+
+
+def test_spreads_are_those_of_the_documentation(new_desk):
+    desk = new_desk(rate=300.0)
+    symbol = "SOLUSDT_SOL/USDT"
+    topics = {
+        f"orderbook.25.{symbol}": "orderbook-event-example",
+        f"publicTrade.{symbol}": "trade",
+        f"tickers.{symbol}": "ticker-event-example",
+    }
+    for topic in topics:
+        desk.open("spread", topic)
+    made = {topic: message for _, topic, message in desk.run(desk.now + 5_000)}
+    for topic, name in topics.items():
+        theirs = sample(f"ws-spread-public/{name}.json")
+        same_shape(made[topic], theirs)
+        assert list(made[topic]) == list(theirs)
+        ours, theirs = made[topic]["data"], theirs["data"]
+        if isinstance(theirs, list):
+            ours, theirs = ours[0], theirs[0]
+        same_shape(ours, theirs)
+    for path in ("instrument", "orderbook", "tickers", "recent-trade"):
+        theirs = sample(f"rest-spread/{path}.json")["result"]
+        ours = desk.exchange.public_get(f"/v5/spread/{path}", {"symbol": symbol}, desk.now)
+        same_shape(ours, theirs)
+        if "list" in theirs:
+            same_shape(ours["list"][0], theirs["list"][0])

@@ -39,7 +39,7 @@ class BookQueries:
         limit, _ = page_of(params, default, 25 if option else 1000)
         depth = 100 if option else 1000
         market = self._markets.of(it)
-        return self._book(market, str(depth), market.view(depth), limit, now_ms)
+        return self.book(market, str(depth), market.view(depth), limit, now_ms)
 
     def _rpi_orderbook(self, params: Params, now_ms: int) -> dict[str, Any]:
         it = instrument_of(self._markets, {"category": "linear", **params})
@@ -47,18 +47,19 @@ class BookQueries:
         if it.category == "option" or not limit.isdigit() or not 1 <= int(limit) <= _MOST_RPI:
             raise parameter_error("params error: limit or category invalid")
         market = self._markets.of(it)
-        return self._book(market, "rpi", market.rpi_view(), int(limit), now_ms)
+        return self.book(market, "rpi", market.rpi_view(), int(limit), now_ms)
 
     def _full_orderbook(self, params: Params, now_ms: int) -> dict[str, Any]:
         it = instrument_of(self._markets, params)
         if it.category == "option":
             raise parameter_error("params error: category invalid")
         market = self._markets.of(it)
-        return self._book(market, "full", market.view(LEVELS), LEVELS, now_ms)
+        return self.book(market, "full", market.view(LEVELS), LEVELS, now_ms)
 
-    def _book(
+    def book(
         self, market: Market, kind: str, view: DepthView, limit: int, now_ms: int
     ) -> dict[str, Any]:
+        """Answer the best `limit` levels of a view."""
         it = market.instrument
         market.advance(now_ms)
         if not self._rendered(it, kind):

@@ -1,12 +1,19 @@
-"""`orderbook.{depth}.{symbol}`, `orderbook.rpi.{symbol}` (Bybit V5, Orderbook; RPI Orderbook)."""
+"""`orderbook.{depth}.{symbol}`, `orderbook.rpi.{symbol}` (Bybit V5, Orderbook; RPI Orderbook;
+Spread Trading, Orderbook)."""
 
 from bybitd.simulator.channel import NEVER, Channel, Envelope
 from bybitd.simulator.depth import DepthView, Levels, levels
 from bybitd.simulator.market import Market
 
 # Push period in ms by depth.
-PERIODS = {1: 10, 50: 20, 200: 100, 1000: 200}
-OPTION_PERIODS = {25: 20, 100: 100}
+_FUTURES = {1: 10, 50: 20, 200: 100, 1000: 200}
+PERIODS = {
+    "spot": _FUTURES,
+    "linear": _FUTURES,
+    "inverse": _FUTURES,
+    "option": {25: 20, 100: 100},
+    "spread": {25: 20},
+}
 RPI_PERIOD_MS = 100
 _REPEAT_MS = 3_000
 
@@ -94,7 +101,11 @@ class BookTopic(Channel):
     def _envelope(self, kind: str, bids: Levels, asks: Levels, now_ms: int) -> Envelope:
         view = self._view
         # The order of `ts` and `type` differs on the wire, and hand-made parsers have tripped.
-        if self.category == "spot" or self._whole or self.topic.startswith("orderbook.rpi"):
+        if (
+            self.category in ("spot", "spread")
+            or self._whole
+            or self.topic.startswith("orderbook.rpi")
+        ):
             head: Envelope = {"topic": self.topic, "ts": now_ms, "type": kind}
         else:
             head = {"topic": self.topic, "type": kind, "ts": now_ms}

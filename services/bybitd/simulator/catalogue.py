@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from bybitd.simulator.instruments import CATEGORIES, Instrument
+from bybitd.simulator.instruments import CATEGORIES, SPREAD, Instrument
 
 _DAY_MS = 86_400_000
 # A contract that ends sooner than this is not listed any more, so that none ends during a run.
@@ -60,9 +60,10 @@ def build(now_ms: int, counts: Mapping[str, int] | None = None) -> tuple[Instrum
     Raises ValueError for a category that does not exist.
     """
     wanted = dict(counts or {})
-    unknown = sorted(set(wanted) - set(CATEGORIES))
+    known = (*CATEGORIES, SPREAD)
+    unknown = sorted(set(wanted) - set(known))
     if unknown:
-        raise ValueError(f"symbols: no category {unknown[0]!r}; there are {', '.join(CATEGORIES)}")
+        raise ValueError(f"symbols: no category {unknown[0]!r}; there are {', '.join(known)}")
     listed: list[Instrument] = []
     for category, make in _MAKERS.items():
         limit = wanted.get(category)
@@ -220,7 +221,46 @@ def _option(now_ms: int, _limit: int) -> Iterator[Instrument]:
                         )
 
 
-_MAKERS = {"spot": _spot, "linear": _linear, "inverse": _inverse, "option": _option}
+def _spread(now_ms: int, _limit: int) -> Iterator[Instrument]:
+    spot = {it.symbol: it for it in _spot(now_ms, 0)}
+    linear = {it.symbol: it for it in _linear(now_ms, 0)}
+    dated = {it.base: it for it in linear.values() if it.delivery_ms and it.settle == "USDT"}
+    rows: list[tuple[str, Instrument, Instrument]] = []
+    for name in ("BTC", "ETH", "SOL"):
+        rows.append(("FundingRateArb", linear[f"{name}USDT"], spot[f"{name}USDT"]))
+    for name in ("BTC", "ETH"):
+        rows.append(("CarryTrade", dated[name], spot[f"{name}USDT"]))
+        rows.append(("PerpBasis", dated[name], linear[f"{name}USDT"]))
+    for number, (kind, first, second) in enumerate(rows, start=1):
+        coin = _BY_NAME[first.base]
+        other = f"{coin.name}/USDT" if second.category == "spot" else second.symbol
+        yield Instrument(
+            category=SPREAD,
+            symbol=f"{first.symbol}_{other}",
+            symbol_id=number,
+            contract=kind,
+            base=coin.name,
+            quote="USDT",
+            settle="USDT",
+            reference=coin.name,
+            tick=Decimal(coin.tick).normalize() / 10,
+            step=first.step,
+            min_qty=first.min_qty,
+            max_qty=first.max_qty,
+            max_market_qty=first.max_market_qty,
+            min_value=None,
+            delivery_ms=first.delivery_ms,
+            legs=(first, second),
+        )
+
+
+_MAKERS = {
+    "spot": _spot,
+    "linear": _linear,
+    "inverse": _inverse,
+    "option": _option,
+    SPREAD: _spread,
+}
 
 
 def _round_size(size: float, step: Decimal) -> Decimal:

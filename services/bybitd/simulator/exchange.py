@@ -31,6 +31,7 @@ from bybitd.simulator.parameters import number
 from bybitd.simulator.position_api import PositionApi
 from bybitd.simulator.refusal import Refusal, UnknownTopic
 from bybitd.simulator.schedule import Schedule
+from bybitd.simulator.spread_queries import SpreadQueries
 from bybitd.simulator.store import AccountStore
 from bybitd.simulator.trading import Trading
 
@@ -96,7 +97,10 @@ class Exchange:
         )
         self._topics = OpenTopics(self._markets)
         self._schedule = Schedule()
-        self._public = MarketQueries(self._markets, self._rendered)
+        self._public_routes = (
+            MarketQueries(self._markets, self._rendered).routes
+            | SpreadQueries(self._markets, self._rendered).routes
+        )
         self._private = AccountQueries(self._markets, margin, now_ms)
         self._actions = (
             OrderApi(self._markets, self._trading).routes
@@ -191,9 +195,13 @@ class Exchange:
         return self._changes.take()
 
     # --- REST-shaped calls
+    def is_public(self, path: str) -> bool:
+        """Tell whether a GET needs no signature."""
+        return path in self._public_routes
+
     def public_get(self, path: str, params: Mapping[str, str], now_ms: int) -> dict[str, Any]:
         """Answer a public REST GET with its `result`. Raises Refusal."""
-        route = self._public.routes.get(path)
+        route = self._public_routes.get(path)
         if route is None:
             raise _no_route(path)
         if path == "/v5/market/time":

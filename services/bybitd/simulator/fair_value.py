@@ -23,6 +23,7 @@ _WAVES = (
     (0.00006, 67.0),
     (0.00001, 11.0),
 )
+_SPREAD_SWING = 0.05
 _FUNDING_CAP = 0.00375
 FUNDING_INTERVAL_MS = 8 * 3_600_000
 
@@ -65,6 +66,10 @@ class FairValue:
         if it.category == "option":
             return self.option(it, at_ms).price
         index = self.index(it.reference, at_ms)
+        if it.legs:
+            # Beside what follows from the legs it has a life of its own, on both sides of zero.
+            first, second = (self.mark(leg, at_ms) for leg in it.legs)
+            return first - second + index * _SPREAD_SWING * self.swing(it.symbol, at_ms)
         if it.category == "spot":
             return index
         if it.delivery_ms:

@@ -2,7 +2,8 @@
 
 Inside the simulator a price is a number of ticks and a size a number of lots; decimals and texts
 exist only at the border, made by `Grid`. `Instrument.row` is the row of
-`/v5/market/instruments-info` (Bybit V5, Get Instruments Info).
+`/v5/market/instruments-info`, of a spread that of `/v5/spread/instrument` (Bybit V5, Get
+Instruments Info; Spread Trading).
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 CATEGORIES = ("spot", "linear", "inverse", "option")
+SPREAD = "spread"  # traded in another way, of which only the public side is simulated
 _CACHED_TEXTS = 20_000
 
 
@@ -23,23 +25,28 @@ def plain(value: Decimal) -> str:
 
 
 class Grid:
-    """The multiples of one decimal unit: the ticks of a price or the lots of a size."""
+    """The multiples of one decimal unit: the ticks of a price or the lots of a size.
 
-    __slots__ = ("_texts", "_trim", "unit")
+    Books count in whole numbers above 0. Where prices may be negative, they are counted from
+    `zero` steps on.
+    """
 
-    def __init__(self, unit: Decimal, *, trim: bool) -> None:
+    __slots__ = ("_texts", "_trim", "_zero", "unit")
+
+    def __init__(self, unit: Decimal, *, trim: bool, zero: int = 0) -> None:
         self.unit = unit
         self._trim = trim
+        self._zero = zero
         self._texts: dict[int, str] = {}
 
     def decimal(self, steps: int) -> Decimal:
-        return self.unit * steps
+        return self.unit * (steps - self._zero)
 
     def text(self, steps: int) -> str:
         """Write a multiple as Bybit does: fixed decimals on derivatives, trimmed on spot."""
         text = self._texts.get(steps)
         if text is None:
-            value = self.unit * steps
+            value = self.decimal(steps)
             text = plain(value) if self._trim else f"{value:f}"
             if len(self._texts) >= _CACHED_TEXTS:
                 self._texts.clear()
@@ -49,13 +56,17 @@ class Grid:
     def steps(self, value: Decimal) -> int | None:
         """Count the units in `value`; None when it lies between two of them."""
         count, rest = divmod(value, self.unit)
-        return None if rest else int(count)
+        return None if rest else int(count) + self._zero
 
     def floor(self, value: Decimal) -> int:
-        return int(value // self.unit)
+        return int(value // self.unit) + self._zero
 
     def nearest(self, value: float) -> int:
-        return round(value / float(self.unit))
+        return round(self.at(value))
+
+    def at(self, value: float) -> float:
+        """Give the place of a value between the steps."""
+        return value / float(self.unit) + self._zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +75,8 @@ class Instrument:
 
     `contract` is the contractType of derivatives, `Spot` or `Option`. `reference` names the coin
     whose index moves the price. `min_value` is the least order value in quote coin (None: no such
-    rule). Times are ms since the Unix epoch, `delivery_ms` 0 means never.
+    rule). Times are ms since the Unix epoch, `delivery_ms` 0 means never. `legs` are those of a
+    spread: its price is what the first costs more than the second.
     """
 
     category: str
@@ -90,14 +102,16 @@ class Instrument:
     strike: Decimal = Decimal("0")
     call: bool = False
     status: str = "Trading"
+    legs: "tuple[Instrument, ...]" = ()
 
     @cached_property
     def price(self) -> Grid:
-        return Grid(self.tick, trim=self.category in ("spot", "option"))
+        zero = SPREAD_TICKS if self.legs else 0
+        return Grid(self.tick, trim=self.category in _TRIMMED, zero=zero)
 
     @cached_property
     def size(self) -> Grid:
-        return Grid(self.step, trim=self.category in ("spot", "option"))
+        return Grid(self.step, trim=self.category in _TRIMMED)
 
     @property
     def perpetual(self) -> bool:
@@ -121,6 +135,11 @@ class Instrument:
     def row(self) -> dict[str, Any]:
         """Write the row of `/v5/market/instruments-info`."""
         return _ROWS[self.category](self)
+
+
+# A spread costs at most so many ticks, in either direction.
+SPREAD_TICKS = 19_999_998
+_TRIMMED = ("spot", "option", SPREAD)
 
 
 def _spot_row(it: Instrument) -> dict[str, Any]:
@@ -231,11 +250,32 @@ def _option_row(it: Instrument) -> dict[str, Any]:
     }
 
 
+def _spread_row(it: Instrument) -> dict[str, Any]:
+    return {
+        "symbol": it.symbol,
+        "contractType": it.contract,
+        "status": it.status,
+        "baseCoin": it.base,
+        "quoteCoin": it.quote,
+        "settleCoin": it.settle,
+        "tickSize": plain(it.tick),
+        "minPrice": plain(-it.tick * SPREAD_TICKS),
+        "maxPrice": plain(it.tick * SPREAD_TICKS),
+        "lotSize": plain(it.step),
+        "minSize": plain(it.min_qty),
+        "maxSize": plain(it.max_qty),
+        "launchTime": str(it.launch_ms),
+        "deliveryTime": str(it.delivery_ms),
+        "legs": [{"symbol": leg.symbol, "contractType": leg.contract} for leg in it.legs],
+    }
+
+
 _ROWS = {
     "spot": _spot_row,
     "linear": _contract_row,
     "inverse": _contract_row,
     "option": _option_row,
+    SPREAD: _spread_row,
 }
 
 

@@ -15,13 +15,13 @@ from bybitd.simulator.candles import Candles
 from bybitd.simulator.depth import DepthView
 from bybitd.simulator.fair_value import FairValue
 from bybitd.simulator.ids import Identifiers
-from bybitd.simulator.instruments import Instrument
+from bybitd.simulator.instruments import SPREAD, Instrument
 from bybitd.simulator.participants import Participants
 from bybitd.simulator.rpi import GONE, RpiQuotes
 
 _TAPE_LENGTH = 1000
 _LEVELS = 230
-_OPTION_LEVELS = 40
+_THIN_LEVELS = 40
 _RPI_LEVELS = 50
 # Mean distance of price levels, as a fraction of the price.
 _SPACING = 0.00001
@@ -82,9 +82,9 @@ class Market:
         self._first_u = start_ms // 100 % 1_000_000_000
         self._last_tick = 0
         self._tick_size = float(instrument.tick)
-        price = max(self._tick_size, fair_value.mark(instrument, start_ms))
+        price = max(self._tick_size, abs(fair_value.mark(instrument, start_ms)))
         worth = 1.0 if instrument.inverse else fair_value.index(instrument.reference, start_ms)
-        option = instrument.category == "option"
+        thin = instrument.category in ("option", SPREAD)
         typical = _ORDER_WORTH_USD / worth / float(instrument.step)
         self.typical_lots = max(1, int(typical))
         self.candles = Candles(self.fair_tick, self.typical_lots * 4, inverse=instrument.inverse)
@@ -93,15 +93,15 @@ class Market:
             self.book,
             self._rng,
             self._synthetic_take,
-            levels=_OPTION_LEVELS if option else _LEVELS,
-            spacing=1.0 if option else price * _SPACING / self._tick_size,
+            levels=_THIN_LEVELS if thin else _LEVELS,
+            spacing=1.0 if thin else price * _SPACING / self._tick_size,
             lots=self.typical_lots,
         )
 
     # --- prices
     def fair_tick(self, at_ms: float) -> float:
         """Give the fair price in ticks."""
-        return self.fair_value.mark(self.instrument, at_ms) / self._tick_size
+        return self.instrument.price.at(self.fair_value.mark(self.instrument, at_ms))
 
     def mark_price(self, now_ms: int) -> Decimal:
         """Give the mark price as positions are valued by it."""

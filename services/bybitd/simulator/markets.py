@@ -10,7 +10,7 @@ from bybitd.simulator.market import Market, Trade
 from bybitd.simulator.pools import make_pools
 
 # Options trade rarely, and one topic (publicTrade of a base coin) keeps dozens of them awake.
-_OPTION_RATE = 0.1
+_RATES = {"option": 0.1, "spread": 0.3}
 
 
 class Markets:
@@ -51,7 +51,7 @@ class Markets:
                 self.fair_value,
                 self._ids,
                 seed=self._seed,
-                rate_per_s=self._rate_per_s * (_OPTION_RATE if category == "option" else 1.0),
+                rate_per_s=self._rate_per_s * _RATES.get(category, 1.0),
                 start_ms=self._start_ms,
                 on_user_fill=self._on_user_fill,
             )

@@ -57,6 +57,8 @@ class TickerTopic(Channel):
         match self.category:
             case "spot":
                 return {"topic": self.topic, "ts": now_ms, "type": kind, "cs": seq, "data": data}
+            case "spread":
+                return {"topic": self.topic, "ts": now_ms, "type": kind, "data": data}
             case "option":
                 return self.option_id(seq, now_ms) | {
                     "topic": self.topic, "ts": now_ms, "data": data, "type": kind,

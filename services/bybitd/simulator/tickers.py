@@ -29,6 +29,8 @@ class TickerSource:
                 return self._spot(now_ms)
             case "option":
                 return self._option(now_ms)
+            case "spread":
+                return self._spread(now_ms)
             case _:
                 return self._contract(now_ms)
 
@@ -43,6 +45,8 @@ class TickerSource:
                     for part in ("Price", "Size", "Iv"):
                         record[f"{side}1{part}"] = record.pop(f"{side}{part}")
                 record["markIv"] = record.pop("markPriceIv")
+                return record
+            case "spread":
                 return record
             case _:
                 return _NO_DELIVERY | record | self._rest_delivery()
@@ -71,6 +75,19 @@ class TickerSource:
             "turnover24h": plain(turnover_of(it, day.turnover)),
             "price24hPcnt": plain(_change(last, day.previous, "0.0001")),
             "usdIndexPrice": plain(Decimal(f"{index:.6f}")),
+        }
+
+    def _spread(self, now_ms: int) -> Record:
+        it, day = self._market.instrument, self._day.at(now_ms)
+        best = self._touch(now_ms)
+        return {
+            "symbol": it.symbol,
+            **{name.replace("1", ""): text for name, text in best.items()},
+            "lastPrice": it.price.text(self._market.last_tick(now_ms)),
+            "highPrice24h": it.price.text(day.high),
+            "lowPrice24h": it.price.text(day.low),
+            "prevPrice24h": it.price.text(day.previous),
+            "volume24h": plain(it.size.decimal(day.lots)),
         }
 
     def _contract(self, now_ms: int) -> Record:

@@ -5,7 +5,7 @@ A new kind of topic is one more row here and one more Channel.
 
 from collections.abc import Callable
 
-from bybitd.simulator.book_topic import OPTION_PERIODS, PERIODS, RPI_PERIOD_MS, BookTopic
+from bybitd.simulator.book_topic import PERIODS, RPI_PERIOD_MS, BookTopic
 from bybitd.simulator.candles import INTERVALS
 from bybitd.simulator.channel import Channel
 from bybitd.simulator.full_book_topic import FullBookTopic
@@ -23,6 +23,10 @@ from bybitd.simulator.trade_topic import TradeTopic
 _Maker = Callable[[str, str, list[str], Markets], Channel | None]
 
 
+# Not of these: whole and RPI books, candles, price limits.
+_PLAIN = ("option", "spread")
+
+
 def make_channel(category: str, topic: str, markets: Markets) -> Channel:
     """Make the channel of a topic. Raises UnknownTopic."""
     kind, *rest = topic.split(".")
@@ -34,12 +38,12 @@ def make_channel(category: str, topic: str, markets: Markets) -> Channel:
 
 
 def _book(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
-    periods = OPTION_PERIODS if category == "option" else PERIODS
+    periods = PERIODS.get(category, {})
     match rest:
         case [kind, symbol] if market := markets.find(category, symbol):
-            if kind == "full" and category != "option":
+            if kind == "full" and category not in _PLAIN:
                 return FullBookTopic(category, topic, market)
-            if kind == "rpi" and category != "option":
+            if kind == "rpi" and category not in _PLAIN:
                 view, period_ms = market.rpi_view(), RPI_PERIOD_MS
             elif kind in map(str, periods):
                 view, period_ms = market.view(int(kind)), periods[int(kind)]
@@ -69,7 +73,7 @@ def _ticker(category: str, topic: str, rest: list[str], markets: Markets) -> Cha
 
 def _kline(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
     match rest:
-        case [interval, symbol] if category != "option" and interval in INTERVALS:
+        case [interval, symbol] if category not in _PLAIN and interval in INTERVALS:
             market = markets.find(category, symbol)
             return KlineTopic(category, topic, market, interval) if market else None
     return None
@@ -77,7 +81,7 @@ def _kline(category: str, topic: str, rest: list[str], markets: Markets) -> Chan
 
 def _price_limit(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
     match rest:
-        case [symbol] if category != "option":
+        case [symbol] if category not in _PLAIN:
             market = markets.find(category, symbol)
             return PriceLimitTopic(category, topic, market) if market else None
     return None

@@ -1,4 +1,5 @@
-"""`publicTrade.{symbol}`, on option `publicTrade.{baseCoin}` (Bybit V5, Trade)."""
+"""`publicTrade.{symbol}`, on option `publicTrade.{baseCoin}` (Bybit V5, Trade; Spread Trading,
+Public Trade)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,14 +27,12 @@ class TradeTopic(Channel):
         if not self._pending:
             return []
         rows, self._pending = self._pending, []
+        head: Envelope = {"topic": self.topic, "type": "snapshot", "ts": now_ms}
+        if self.category == "spread":
+            head = {"topic": self.topic, "ts": now_ms, "type": "snapshot"}
+        head = self.option_id(rows[0]["seq"], now_ms) | head
         return [
-            self.option_id(rows[0]["seq"], now_ms)
-            | {
-                "topic": self.topic,
-                "type": "snapshot",
-                "ts": now_ms,
-                "data": rows[first : first + _MOST_PER_MESSAGE],
-            }
+            head | {"data": rows[first : first + _MOST_PER_MESSAGE]}
             for first in range(0, len(rows), _MOST_PER_MESSAGE)
         ]
 
@@ -60,9 +59,12 @@ def _row(market: Market, trade: Trade) -> dict[str, Any]:
         "v": it.size.text(trade.lots),
         "p": it.price.text(trade.tick),
     }
-    if it.category in ("linear", "inverse"):
+    if it.category in ("linear", "inverse", "spread"):
         row["L"] = trade.direction
-    row |= {"i": trade.id, "BT": False, "RPI": False, "seq": trade.seq}
+    row["i"] = trade.id
+    if it.category != "spread":
+        row |= {"BT": False, "RPI": False}
+    row["seq"] = trade.seq
     if it.category == "option":
         row |= option_trade_fields(market, trade)
     return row
