@@ -2,7 +2,7 @@
 Spread Trading, Orderbook)."""
 
 from bybitd.simulator.channel import NEVER, Channel, Envelope
-from bybitd.simulator.depth import DepthView, Levels, levels
+from bybitd.simulator.depth import DepthView, Levels, Lots, levels
 from bybitd.simulator.market import Market
 
 # Push period in ms by depth.
@@ -16,6 +16,7 @@ PERIODS = {
 }
 RPI_PERIOD_MS = 100
 _REPEAT_MS = 3_000
+Changes = tuple[dict[int, Lots], dict[int, Lots]]
 
 
 class BookTopic(Channel):
@@ -43,6 +44,8 @@ class BookTopic(Channel):
         self.begun = False
         self._pushed_ms = 0
         self._lose_next = False
+        self._spoil = ""
+        self._spoils = 0
 
     def initial(self, now_ms: int) -> Envelope | None:
         self._begin(now_ms)
@@ -59,13 +62,12 @@ class BookTopic(Channel):
                 if self._lose_next:
                     self._lose_next = False
                     return []
+                if self._spoils:
+                    self._spoils -= 1
+                    return [self._spoiled(changes, now_ms)]
                 if self._whole:
                     return [self._snapshot(now_ms)]
-                grids = self._market.instrument.price, self._market.instrument.size
-                return [
-                    self._envelope("delta", levels(changes[0], *grids), levels(changes[1], *grids),
-                                   now_ms)
-                ]  # fmt: skip
+                return [self._delta(changes, now_ms)]
         if self._whole and now_ms >= self._pushed_ms + _REPEAT_MS:
             self._pushed_ms = now_ms
             return [self._snapshot(now_ms)]
@@ -87,6 +89,31 @@ class BookTopic(Channel):
     def lose_next(self) -> None:
         """Swallow the next message, so that its `u` is missing."""
         self._lose_next = True
+
+    def spoil_next(self, kind: str, count: int) -> None:
+        """Let the next `count` messages make no sense.
+
+        `crossed`: there is a bid at the price of the best ask. `unsorted`: it is a snapshot with
+        the worst levels first.
+        """
+        self._spoil, self._spoils = kind, count
+
+    def _spoiled(self, changes: Changes, now_ms: int) -> Envelope:
+        if self._spoil == "unsorted":
+            made = self._snapshot(now_ms)
+            made["data"] |= {side: made["data"][side][::-1] for side in ("b", "a")}
+            return made
+        made = self._snapshot(now_ms) if self._whole else self._delta(changes, now_ms)
+        it = self._market.instrument
+        asks = self._view.snapshot(it.price, it.size, 1)[1]
+        made["data"]["b"] = [*asks, *made["data"]["b"]]
+        return made
+
+    def _delta(self, changes: Changes, now_ms: int) -> Envelope:
+        grids = self._market.instrument.price, self._market.instrument.size
+        return self._envelope(
+            "delta", levels(changes[0], *grids), levels(changes[1], *grids), now_ms
+        )
 
     def _begin(self, now_ms: int) -> None:
         if not self.begun:

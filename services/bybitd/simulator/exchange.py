@@ -33,6 +33,7 @@ from bybitd.simulator.refusal import Refusal, UnknownTopic
 from bybitd.simulator.schedule import Schedule
 from bybitd.simulator.spread_queries import SpreadQueries
 from bybitd.simulator.store import AccountStore
+from bybitd.simulator.system_status import SystemStatus
 from bybitd.simulator.trading import Trading
 
 __all__ = ["ApiKey", "Exchange", "ExchangeConfig", "Refusal", "UnknownTopic"]
@@ -97,9 +98,11 @@ class Exchange:
         )
         self._topics = OpenTopics(self._markets)
         self._schedule = Schedule()
+        self._status = SystemStatus()
         self._public_routes = (
             MarketQueries(self._markets, self._rendered).routes
             | SpreadQueries(self._markets, self._rendered).routes
+            | self._status.routes
         )
         self._private = AccountQueries(self._markets, margin, now_ms)
         self._actions = (
@@ -184,6 +187,10 @@ class Exchange:
         """Hand over (category, topic, envelope) of all public messages since the last call."""
         return self._topics.take()
 
+    def announce(self, record: dict[str, Any]) -> None:
+        """Keep a `system.status` record for `/v5/system/status`. Raises ValueError."""
+        self._status.announce(record)
+
     # --- private
     def take_private(self) -> list[tuple[int, str, dict[str, Any]]]:
         """Hand over (uid, topic, envelope) of all private messages since the last call.
@@ -264,6 +271,13 @@ class Exchange:
         Raises UnknownTopic when no such topic is open.
         """
         self._topics.book(category, topic).lose_next()
+
+    def spoil_book(self, category: str, topic: str, kind: str, count: int) -> None:
+        """Let the next messages of an order book topic make no sense; see `BookTopic.spoil_next`.
+
+        Raises UnknownTopic when no such topic is open.
+        """
+        self._topics.book(category, topic).spoil_next(kind, count)
 
     def execute(
         self, uid: int, exec_type: str, category: str, symbol: str, qty: str, now_ms: int

@@ -3,7 +3,7 @@
 import pytest
 
 from bybitd.simulator.wire import faults as faulty
-from bybitd.simulator.wire import order_faults
+from bybitd.simulator.wire import order_faults, topic_faults
 from bybitd.simulator.wire.faults import FaultError, Faults, covers, parse
 
 
@@ -27,6 +27,8 @@ def test_an_unknown_fault_is_refused_with_the_list_of_known_ones():
         ("drop", {"category": "linear", "topic": "t", "count": 0}, ">= 1"),
         ("delay", {"ms": "5"}, "int"),
         ("garbage", {"kind": "binary"}, "binary"),
+        ("bad_book", {"category": "linear", "topic": "t", "kind": "odd"}, "odd"),
+        ("cut", {"count": -1}, ">= 0"),
     ],
 )
 def test_fields_that_do_not_fit_are_named_together_with_those_that_would(name, fields, text):
@@ -38,7 +40,7 @@ def test_fields_that_do_not_fit_are_named_together_with_those_that_would(name, f
 
 def test_every_known_fault_stands_in_the_description():
     for name in faulty.KNOWN:
-        assert f"| `{name}` |" in faulty.__doc__ + order_faults.__doc__
+        assert f"| `{name}` |" in faulty.__doc__ + topic_faults.__doc__ + order_faults.__doc__
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,57 @@ def test_the_longest_delay_that_covers_a_connection_counts():
 def test_messages_of_one_topic_are_lost_and_then_doubled():
     faults = armed("drop", category="linear", topic="t", count=2)
     faults.arm(parse("repeat", {"category": "linear", "topic": "t"}), 0)
-    assert faults.copies("spot", "t") == 1
-    assert [faults.copies("linear", "t") for _ in range(5)] == [0, 0, 2, 1, 1]
+    assert sent(faults, "ab", category="spot") == ["a", "b"]
+    assert sent(faults, "abcde") == ["", "", "cc", "d", "e"]
+
+
+def sent(faults, messages, category="linear", topic="t", now_ms=0):
+    """What is sent for each of these messages of a topic."""
+    return [
+        b"".join(faults.topics.outgoing(category, topic, message.encode(), now_ms)).decode()
+        for message in messages
+    ]
+
+
+def test_a_message_changes_places_with_the_one_that_follows():
+    faults = armed("reorder", category="linear", topic="t", count=2)
+    assert sent(faults, "abcde") == ["", "ba", "", "dc", "e"]
+    faults.arm(parse("reorder", {"category": "linear", "topic": "t"}), 0)
+    assert sent(faults, "a") == [""]
+    assert faults.describe(0)["topics"][0]["held"] is True
+
+
+def test_a_muted_topic_says_nothing_until_its_time_is_over():
+    faults = armed("mute", category="linear", topic="t", seconds=2)
+    assert faults.topics.muted("linear", "t", 1_999)
+    assert sent(faults, "a", now_ms=1_999) == [""]
+    assert not faults.topics.muted("linear", "t", 2_000)
+    assert sent(faults, "b", now_ms=2_000) == ["b"]
+    assert not faults.topics.muted("spot", "t", 0)
+
+
+def test_a_topic_is_refused_until_cleared():
+    faults = armed("refuse_topic", category="linear", topic="t")
+    assert faults.topics.refuses("linear", "t", 10**15)
+    assert not faults.topics.refuses("linear", "u", 0)
+    faults.arm(parse("clear", {}), 0)
+    assert not faults.topics.refuses("linear", "t", 0)
+
+
+def test_the_first_messages_of_so_many_subscribers_are_late():
+    faults = armed("delay_first", category="linear", topic="t", ms=70, count=2)
+    delays = [faults.topics.delay_of_first("linear", "t") for _ in range(3)]
+    assert [delay and delay.ms for delay in delays] == [70, 70, None]
+
+
+def test_a_ban_of_the_address_ends_by_itself_and_replies_are_cut_one_by_one():
+    faults = armed("ip_ban", seconds=3)
+    assert faults.bans(2_999)
+    assert faults.describe(2_999)["ip_banned"] is True
+    assert not faults.bans(3_000)
+    faults.arm(parse("truncate", {"path": "/v5/market/"}), 0)
+    calls = [faults.truncates(path) for path in ("/v5/order/x", "/v5/market/time") * 2]
+    assert calls == [False, True, False, False]
 
 
 def test_an_http_status_is_given_to_the_next_calls_below_a_path():

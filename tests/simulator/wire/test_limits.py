@@ -52,5 +52,16 @@ def test_limits_can_be_scaled_and_switched_off():
 
 def test_the_address_has_a_limit_for_http_and_one_for_the_trade_sockets():
     book = RateBook(RateLimits(http_per_5s=2, trade_per_s=1))
-    assert [book.take_http(at) for at in (0, 10, 4_999, 5_000)] == [True, True, False, True]
+    assert [book.take_http(at) for at in (0, 10, 5_000, 5_010)] == [True, True, True, True]
     assert [book.take_trade(at) for at in (0, 999, 1_000)] == [True, False, True]
+
+
+def test_an_address_that_sends_too_much_is_banned_for_ten_minutes_or_as_long_as_is_set():
+    for limits, length_ms in ((RateLimits(http_per_5s=1), 600_000),
+                              (RateLimits(http_per_5s=1, http_ban_s=0.5), 500)):  # fmt: skip
+        book = RateBook(limits)
+        assert [book.take_http(at) for at in (0, 5_000)] == [True, True]
+        banned_ms = 5_001
+        assert not book.take_http(banned_ms)
+        assert not book.take_http(banned_ms + length_ms - 1)
+        assert book.take_http(banned_ms + max(length_ms, 5_000))

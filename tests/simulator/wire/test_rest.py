@@ -1,5 +1,6 @@
 """REST, over real sockets."""
 
+import http.client
 import time
 import urllib.request
 from urllib.parse import quote
@@ -66,7 +67,9 @@ def test_without_signature_headers_it_is_http_401(wire):
 
 def test_a_get_with_a_body_is_http_403(wire):
     request = urllib.request.Request(f"{wire.rest.base}/v5/market/time", data=b"{}", method="GET")
-    assert wire.rest.open(request)[0] == 403
+    status, text, _ = wire.rest.open(request)
+    assert status == 403
+    assert "too frequent" not in text
 
 
 def test_a_path_that_does_not_exist_is_http_404(wire):
@@ -113,3 +116,38 @@ def test_too_many_requests_of_the_address_are_http_403(own_wire):
     answers = [wire.rest.get("/v5/market/time") for _ in range(4)]
     assert [status for status, _, _ in answers] == [200, 200, 200, 403]
     assert answers[-1][1] == "access too frequent"
+
+
+def test_a_banned_address_is_let_in_again_after_the_time_that_is_set(own_wire):
+    limits = RateLimits(http_per_5s=10, http_ban_s=0.2)
+    wire = own_wire(WireConfig(limits=limits))
+    wire.sim.fault("ip_ban", seconds=0.3)
+    deadline = time.monotonic() + 10
+    statuses = [wire.rest.get("/v5/market/time")[0]]
+    while statuses[-1] != 200 and time.monotonic() < deadline:
+        statuses.append(wire.rest.get("/v5/market/time")[0])
+    assert statuses[0] == 403
+    assert statuses[-1] == 200
+
+
+def test_spreads_and_the_system_status_need_no_signature(wire):
+    record = {"id": "m-1", "title": "maintenance", "state": "scheduled"}
+    wire.sim.call(lambda simulator: simulator.announce(record))
+    wire.sim.call(lambda simulator: simulator.announce({"id": "m-2", "state": "ongoing"}))
+    wire.sim.call(lambda simulator: simulator.announce(record | {"state": "ongoing"}))
+    _, body, _ = wire.rest.get("/v5/system/status")
+    assert [row["id"] for row in body["result"]["list"]] == ["m-1", "m-2"]
+    _, body, _ = wire.rest.get("/v5/system/status", "id=m-1&state=ongoing")
+    assert body["result"]["list"] == [record | {"state": "ongoing"}]
+    assert wire.rest.get("/v5/system/status", "state=odd")[1]["retCode"] == 10001
+    _, body, _ = wire.rest.get("/v5/spread/instrument", "limit=1")
+    assert len(body["result"]["list"]) == 1
+    assert wire.rest.get("/v5/spread/order/realtime")[0] == 401
+
+
+def test_a_reply_can_end_in_the_middle(wire):
+    wire.sim.fault("truncate", path="/v5/market/instruments-info")
+    assert wire.rest.get("/v5/market/time")[0] == 200
+    with pytest.raises(http.client.IncompleteRead):
+        wire.rest.get("/v5/market/instruments-info", "category=linear")
+    assert wire.rest.get("/v5/market/instruments-info", "category=linear")[0] == 200

@@ -12,6 +12,9 @@ import websocket
 
 from bybitd.simulator.wire import RunningSimulator, WireConfig, run_simulator
 from bybitd.simulator.wire.faults import KNOWN, FaultError
+from bybitd.venue.outcome import Result
+from bybitd.venue.state import state_for
+from bybitd.venue.topics import check
 
 BOOK = "orderbook.50.BTCUSDT"
 
@@ -241,6 +244,72 @@ def test_skip_update_id_and_restart_books_come_from_the_exchange(wire):
     assert client.topic(BOOK, type="snapshot")["data"]["u"] == 1
 
 
+def test_a_book_can_be_spoiled_and_its_next_snapshot_is_sound(wire):
+    client = wire.connect("/v5/public/linear")
+    client.ask("subscribe", [BOOK])
+    state = state_for(check("linear", BOOK))
+    state.apply(client.topic(BOOK, type="snapshot"))
+    for kind, result in (("crossed", Result.CROSSED), ("unsorted", Result.UNSORTED)):
+        wire.sim.fault("bad_book", category="linear", topic=BOOK, kind=kind)
+        outcomes = [state.apply(client.topic(BOOK)).result]
+        while outcomes[-1] is Result.APPLIED:
+            outcomes.append(state.apply(client.topic(BOOK)).result)
+        assert outcomes[-1] is result
+        client.ask("unsubscribe", [BOOK])
+        client.ask("subscribe", [BOOK])
+        assert state.apply(client.topic(BOOK, type="snapshot")).result is Result.APPLIED
+    with pytest.raises(FaultError, match="no topic"):
+        wire.sim.fault("bad_book", category="linear", topic="orderbook.50.ETHUSDT")
+
+
+def test_one_of_several_connections_can_be_cut(wire):
+    clients = [wire.connect("/v5/public/inverse") for _ in range(3)]
+    for client in clients:
+        client.ask("ping")
+    wire.sim.fault("cut", scope="inverse", count=1)
+    clients[0].until_cut()
+    for client in clients[1:]:
+        assert client.ask("ping")["ret_msg"] == "pong"
+
+
+def test_a_refused_topic_takes_its_whole_request_with_it(wire):
+    client = wire.connect("/v5/public/linear")
+    wire.sim.fault("refuse_topic", category="linear", topic="tickers.ETHUSDT")
+    reply = client.ask("subscribe", ["tickers.BTCUSDT", "tickers.ETHUSDT"])
+    assert reply["success"] is False
+    assert reply["ret_msg"] == "error:handler not found,topic:tickers.ETHUSDT"
+    assert client.ask("subscribe", ["tickers.BTCUSDT"])["success"] is True
+    wire.sim.fault("clear")
+    assert client.ask("subscribe", ["tickers.ETHUSDT"])["success"] is True
+
+
+def test_a_muted_topic_is_confirmed_and_sends_nothing(wire):
+    client = wire.connect("/v5/public/linear")
+    wire.sim.fault("mute", category="linear", topic="orderbook.1.BTCUSDT")
+    topics = ["orderbook.1.BTCUSDT", "orderbook.1.ETHUSDT"]
+    assert client.ask("subscribe", topics)["success"] is True
+    for _ in range(10):
+        client.topic("orderbook.1.ETHUSDT")
+    assert not any(m.get("topic") == "orderbook.1.BTCUSDT" for m in client.seen)
+    wire.sim.fault("clear")
+    client.topic("orderbook.1.BTCUSDT")
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_first_message_can_be_late(wire, changes):
+    client, other = (wire.connect("/v5/public/linear") for _ in range(2))
+    other.ask("subscribe", [BOOK])
+    fault = {"category": "linear", "topic": BOOK, "ms": 300, "changes": changes}
+    wire.sim.fault("delay_first", **fault)
+    client.ask("subscribe", [BOOK])
+    state = state_for(check("linear", BOOK))
+    first = client.topic(BOOK)
+    assert first["type"] == ("delta" if changes else "snapshot")
+    state.apply(first if not changes else client.topic(BOOK, type="snapshot"))
+    for _ in range(5):
+        assert state.apply(client.topic(BOOK)).result is Result.APPLIED
+
+
 def test_garbage_text_is_not_json_and_the_connection_goes_on(wire):
     client = wire.connect("/v5/public/linear")
     client.ask("ping")
@@ -321,6 +390,13 @@ def test_a_status_record_reaches_the_status_socket(wire):
     assert client.ask("subscribe", ["system.status"])["success"] is True
     assert post(wire, "/sim/status", b'{"id":"1","state":"ongoing"}')[1] == {"ok": True}
     assert client.topic("system.status")["data"] == [{"id": "1", "state": "ongoing"}]
+
+
+def test_a_status_record_without_its_words_is_refused(wire):
+    for body, text in ((b'{"state":"ongoing"}', "id"), (b'{"id":"1","state":"odd"}', "scheduled")):
+        status, answer, _ = post(wire, "/sim/status", body)
+        assert (status, answer["ok"]) == (400, False)
+        assert text in answer["error"]
 
 
 # --- idle and slow clients

@@ -6,7 +6,8 @@
 | `GET /sim/state` | | shows connections, topics with listeners, counters, lasting faults |
 | `GET /sim/orders` | query `uid`, `orderLinkId` | lists every order of the exchange, and how \
 often requests for it arrived and were acted on (see `arrivals`) |
-| `POST /sim/status` | one `system.status` record | is sent to the status sockets |
+| `POST /sim/status` | one `system.status` record | is sent to the status sockets, and kept for \
+`GET /v5/system/status` |
 
 A POST is answered with `{"ok": true}` (and the lasting `faults`); a body that does not fit with
 HTTP 400 and `{"ok": false, "error": TEXT}`.

@@ -4,41 +4,42 @@ A fault is armed by name with its own fields (`POST /sim/faults`, or `Simulator.
 
 | fault | fields (default) | effect |
 |---|---|---|
-| `cut` | `scope` (all) | ends the connections at once, without a close frame |
+| `cut` | `scope` (all), `count` (0: each) | ends the connections at once, without a close frame; \
+with `count` so many of them, the oldest first |
 | `stall` | `scope` (all), `seconds` (0) | sends nothing, sockets stay open; what was held back \
 is sent at the end; 0 lasts until `clear` |
 | `delay` | `scope` (all), `ms` | everything sent leaves that much later; 0 ends it |
 | `refuse_connect` | `scope` (all), `seconds` (0) | WebSocket handshakes get HTTP 503 |
-| `drop` | `category`, `topic`, `count` (1) | loses the next messages of a topic; `category` \
-`private` means private topics |
-| `repeat` | `category`, `topic`, `count` (1) | sends the next messages of a topic twice |
 | `garbage` | `scope` (all), `kind` (text) | sends rubbish: `text` that is not JSON, invalid \
 `utf8`, a `truncated` frame and then the end of the connection |
-| `skip_update_id` | `category`, `topic` | the next delta of a book is lost: its `u` jumps by 2 |
-| `restart_books` | `category`, `symbol` | every book of the symbol starts again with `u` = 1 |
 | `http` | `status` (403), `count` (1), `path` (any) | the next REST calls get that HTTP status |
+| `ip_ban` | `seconds` (600) | every REST call gets HTTP 403 "access too frequent" |
+| `truncate` | `count` (1), `path` (any) | the next REST replies end in the middle, and so does \
+their connection |
 | `clock_skew` | `ms` | the exchange's clock is that much ahead (or behind: negative) |
-| `clear` | | ends everything that lasts or waits, here and in `order_faults` |
+| `clear` | | ends everything that lasts or waits, here, in `topic_faults` and `order_faults` |
 
-Faults round orders and private messages are described in `order_faults`.
+Faults of topics are described in `topic_faults`, those round orders and private messages in
+`order_faults`.
 
 `scope` is `all`, `public` (every public socket), one of spot, linear, inverse, option, spread,
 status, or `private`, `trade`, `rest`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from bybitd.simulator.wire import order_faults
-from bybitd.simulator.wire.fault import Fault, FaultError, PositiveCount, Scope
+from bybitd.simulator.wire import order_faults, topic_faults
+from bybitd.simulator.wire.fault import Fault, FaultError, PositiveCount, Scope, Seconds, end_ms
 
 __all__ = ["Fault", "FaultError", "Faults", "Scope", "covers", "parse"]
 
 
 class Cut(Fault, frozen=True, kw_only=True):
     scope: Scope = "all"
+    count: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Stall(Fault, frozen=True, kw_only=True):
@@ -56,35 +57,22 @@ class RefuseConnect(Fault, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
-class Drop(Fault, frozen=True, kw_only=True):
-    category: str
-    topic: str
-    count: PositiveCount = 1
-
-
-class Repeat(Fault, frozen=True, kw_only=True):
-    category: str
-    topic: str
-    count: PositiveCount = 1
-
-
 class Garbage(Fault, frozen=True, kw_only=True):
     scope: Scope = "all"
     kind: Literal["text", "utf8", "truncated"] = "text"
 
 
-class SkipUpdateId(Fault, frozen=True, kw_only=True):
-    category: str
-    topic: str
-
-
-class RestartBooks(Fault, frozen=True, kw_only=True):
-    category: str
-    symbol: str
-
-
 class Http(Fault, frozen=True, kw_only=True):
     status: int = 403
+    count: PositiveCount = 1
+    path: str = ""
+
+
+class IpBan(Fault, frozen=True, kw_only=True):
+    seconds: Seconds = 600.0
+
+
+class Truncate(Fault, frozen=True, kw_only=True):
     count: PositiveCount = 1
     path: str = ""
 
@@ -97,19 +85,20 @@ class Clear(Fault, frozen=True, kw_only=True):
     pass
 
 
+OnPath = TypeVar("OnPath", Http, Truncate)
+
 KNOWN: dict[str, type[Fault]] = {
     "cut": Cut,
     "stall": Stall,
     "delay": Delay,
     "refuse_connect": RefuseConnect,
-    "drop": Drop,
-    "repeat": Repeat,
     "garbage": Garbage,
-    "skip_update_id": SkipUpdateId,
-    "restart_books": RestartBooks,
     "http": Http,
+    "ip_ban": IpBan,
+    "truncate": Truncate,
     "clock_skew": ClockSkew,
     "clear": Clear,
+    **topic_faults.KNOWN,
     **order_faults.KNOWN,
 }
 
@@ -132,13 +121,13 @@ def covers(scope: Scope, kind: str) -> bool:
 
 
 _NOT_PUBLIC = ("private", "trade", "rest")
-_FOR_EVER = 1 << 62
 
 
 class Faults:
     """The lasting faults. Those that happen at once (cut, garbage, books) are not kept here."""
 
     def __init__(self) -> None:
+        self.topics = topic_faults.TopicFaults()
         self.orders = order_faults.OrderFaults()
         self._clear()
 
@@ -148,28 +137,31 @@ class Faults:
         self._stalls: dict[Scope, int] = {}
         self._refusals: dict[Scope, int] = {}
         self._down_until_ms = 0
-        # (category, topic) -> [messages to lose, messages to double]
-        self._topics: dict[tuple[str, str], list[int]] = {}
+        self._banned_until_ms = 0
         self._http: list[tuple[Http, int]] = []
+        self._truncated: list[tuple[Truncate, int]] = []
 
     def arm(self, fault: Fault, now_ms: int) -> None:
         """Let a fault begin; faults that happen at once change nothing here."""
         match fault:
             case Clear():
                 self._clear()
+                self.topics.clear()
                 self.orders.clear()
             case Stall(scope=scope, seconds=seconds):
-                self._stalls[scope] = _end(seconds, now_ms)
+                self._stalls[scope] = end_ms(seconds, now_ms)
             case RefuseConnect(scope=scope, seconds=seconds):
-                self._refusals[scope] = _end(seconds, now_ms)
+                self._refusals[scope] = end_ms(seconds, now_ms)
             case Delay(scope=scope, ms=ms):
                 self._delays[scope] = max(0, ms)
-            case Drop(category=category, topic=topic, count=count):
-                self._topics.setdefault((category, topic), [0, 0])[0] += count
-            case Repeat(category=category, topic=topic, count=count):
-                self._topics.setdefault((category, topic), [0, 0])[1] += count
+            case topic_faults.OnTopic():
+                self.topics.arm(fault, now_ms)
             case Http(count=count):
                 self._http.append((fault, count))
+            case Truncate(count=count):
+                self._truncated.append((fault, count))
+            case IpBan(seconds=seconds):
+                self._banned_until_ms = now_ms + int(seconds * 1_000)
             case ClockSkew(ms=ms):
                 self.skew_ms = ms
             case order_faults.RestartExchange(seconds=seconds):
@@ -193,29 +185,18 @@ class Faults:
         """Tell whether the exchange is being restarted and answers nobody."""
         return now_ms < self._down_until_ms
 
-    def copies(self, category: str, topic: str) -> int:
-        """Take the number of times that the next message of a topic is sent: 0, 1 or 2."""
-        if not self._topics:
-            return 1
-        counts = self._topics.get((category, topic))
-        if counts is None:
-            return 1
-        which = 0 if counts[0] else 1
-        counts[which] -= 1
-        if not any(counts):
-            del self._topics[category, topic]
-        return 2 * which
-
     def next_http(self, path: str) -> int | None:
         """Take the HTTP status for the REST call that is about to be handled."""
-        for index, (fault, count) in enumerate(self._http):
-            if path.startswith(fault.path):
-                if count > 1:
-                    self._http[index] = (fault, count - 1)
-                else:
-                    del self._http[index]
-                return fault.status
-        return None
+        fault = _take(self._http, path)
+        return None if fault is None else fault.status
+
+    def truncates(self, path: str) -> bool:
+        """Take whether the reply to a REST call ends in the middle."""
+        return _take(self._truncated, path) is not None
+
+    def bans(self, now_ms: int) -> bool:
+        """Tell whether every REST call is refused as too frequent."""
+        return now_ms < self._banned_until_ms
 
     def describe(self, now_ms: int) -> dict[str, Any]:
         """List what lasts, for `GET /sim/state`."""
@@ -224,19 +205,26 @@ class Faults:
             "delay_ms": {scope: ms for scope, ms in self._delays.items() if ms},
             "stalled": [scope for scope, end in self._stalls.items() if end > now_ms],
             "refusing": [scope for scope, end in self._refusals.items() if end > now_ms],
-            "topics": [
-                {"category": category, "topic": topic, "drop": drop, "repeat": repeat}
-                for (category, topic), (drop, repeat) in self._topics.items()
-            ],
+            "topics": self.topics.describe(now_ms),
             "http": [
                 {"status": fault.status, "path": fault.path, "count": count}
                 for fault, count in self._http
             ],
+            "truncated": [{"path": fault.path, "count": count} for fault, count in self._truncated],
+            "ip_banned": self.bans(now_ms),
         } | self.orders.describe()
 
 
-def _end(seconds: float, now_ms: int) -> int:
-    return now_ms + int(seconds * 1_000) if seconds > 0 else _FOR_EVER
+def _take(waiting: list[tuple[OnPath, int]], path: str) -> OnPath | None:
+    """Use up one of the first fault for a path."""
+    for index, (fault, count) in enumerate(waiting):
+        if path.startswith(fault.path):
+            if count > 1:
+                waiting[index] = (fault, count - 1)
+            else:
+                del waiting[index]
+            return fault
+    return None
 
 
 def _latest(ends: dict[Scope, int], kind: str, now_ms: int) -> int | None:

@@ -35,12 +35,15 @@ _UNLIMITED = 1_000_000  # what the headers show of a bucket that is never empty
 class RateLimits:
     """How strict the exchange is. `scale` multiplies the per-account limits.
 
-    `enabled=False` counts nothing and shows buckets that are never empty, for benchmarks.
+    `enabled=False` counts nothing and shows buckets that are never empty, for benchmarks. An
+    address that sends more than `http_per_5s` is banned for `http_ban_s`; the exchange: for ten
+    minutes or more.
     """
 
     enabled: bool = True
     scale: float = 1.0
     http_per_5s: int = 600
+    http_ban_s: float = 600.0
     trade_per_s: int = 3_000
 
 
@@ -91,6 +94,7 @@ class RateBook:
         self._limits = limits
         self._windows: dict[tuple[int, str, int], RollingWindow] = {}
         self._http = RollingWindow(limits.http_per_5s, 5_000)
+        self._banned_until_ms = 0
         self._trade = RollingWindow(limits.trade_per_s)
 
     def take(self, uid: int, path: str, category: str, wanted: int, now_ms: int) -> Grant:
@@ -118,8 +122,15 @@ class RateBook:
         return window
 
     def take_http(self, now_ms: int) -> bool:
-        """Count one HTTP request of the IP address; False above the limit (HTTP 403)."""
-        return not self._limits.enabled or self._http.take(1, now_ms).granted == 1
+        """Count one HTTP request of the IP address; False while it is banned (HTTP 403)."""
+        if not self._limits.enabled:
+            return True
+        if now_ms < self._banned_until_ms:
+            return False
+        if self._http.take(1, now_ms).granted:
+            return True
+        self._banned_until_ms = now_ms + int(self._limits.http_ban_s * 1_000)
+        return False
 
     def take_trade(self, now_ms: int) -> bool:
         """Count one request on the trade sockets; False above the limit (retCode 10403)."""

@@ -73,8 +73,9 @@ class PrivateSockets:
     def publish(self) -> None:
         """Send what the exchange has to tell its accounts."""
         for told in self.exchange.take_private():
-            for _ in range(self._faults.copies("private", told[1])):
-                self._pass(told)
+            now_ms = self._clock.engine_ms()
+            for each in self._faults.topics.outgoing("private", told[1], told, now_ms):
+                self._pass(each)
 
     def _pass(self, told: Told) -> None:
         """Send a message now, or when the faults let it go."""

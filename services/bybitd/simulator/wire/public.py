@@ -4,6 +4,7 @@ Source: Bybit V5 WebSocket "Connect" and the public topics. Refusals differ by c
 inverse refuse a request as a whole and name its first bad topic, option confirms everything.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -57,6 +58,7 @@ class PublicSockets:
         self._clock = clock
         self._publish = publish
         self._listeners: dict[Topic, dict[Connection, None]] = {}
+        self._delayed: dict[tuple[Connection, str], asyncio.TimerHandle] = {}
         self.messages = 0
 
     @property
@@ -128,11 +130,10 @@ class PublicSockets:
         message: dict[str, Any],
         listeners: dict[Connection, None],
     ) -> None:
-        copies = self._faults.copies(category, topic)
-        payload = frames.encode(message)
-        by_window: dict[int, bytes] = {}
-        for _ in range(copies):
+        made = frames.encode(message)
+        for payload in self._faults.topics.outgoing(category, topic, made, self._now_ms()):
             self.messages += 1
+            by_window: dict[int, bytes] = {}
             for connection in listeners:
                 window = connection.window_bits
                 frame = by_window.get(window)
@@ -195,6 +196,8 @@ class PublicSockets:
         self._publish()
 
     def _open(self, category: str, topic: str) -> bool:
+        if self._faults.topics.refuses(category, topic, self._now_ms()):
+            return False
         if category == "status":
             return topic == STATUS_TOPIC
         if (category, topic) in self._listeners:
@@ -211,20 +214,38 @@ class PublicSockets:
             (connection.kind, topic), ()
         ):
             return
+        connection.topics.add(topic)
+        delay = self._faults.topics.delay_of_first(connection.kind, topic)
+        if delay is None:
+            self._begin(connection, topic)
+            return
+        if delay.changes:
+            self._listeners.setdefault((connection.kind, topic), {})[connection] = None
+        self._delayed[connection, topic] = asyncio.get_running_loop().call_later(
+            delay.ms / 1_000, lambda: self._begin(connection, topic)
+        )
+
+    def _begin(self, connection: Connection, topic: str) -> None:
+        self._delayed.pop((connection, topic), None)
+        # It may have been closed since it was subscribed to.
+        if not self._open(connection.kind, topic):
+            return
         # What is under way belongs to those who listen already: the snapshot includes it.
         self._publish()
         first = None
         if connection.kind != "status":
             first = self.exchange.initial(connection.kind, topic, self._clock.engine_ms())
-        connection.topics.add(topic)
         self._listeners.setdefault((connection.kind, topic), {})[connection] = None
-        if first is not None:
+        muted = self._faults.topics.muted(connection.kind, topic, self._now_ms())
+        if first is not None and not muted:
             self.messages += 1
             payload = frames.encode(first)
             connection.write(frames.frame(payload, window_bits=connection.window_bits))
 
     def _leave(self, connection: Connection, topic: str) -> None:
         connection.topics.discard(topic)
+        if (timer := self._delayed.pop((connection, topic), None)) is not None:
+            timer.cancel()
         listeners = self._listeners.get((connection.kind, topic))
         if listeners is not None:
             listeners.pop(connection, None)
@@ -236,6 +257,9 @@ class PublicSockets:
         self._listeners.pop((category, topic), None)
         if category != "status":
             self.exchange.close_topic(category, topic)
+
+    def _now_ms(self) -> int:
+        return self._clock.engine_ms()
 
 
 def _characters(connection: Connection, args: tuple[str, ...]) -> int:

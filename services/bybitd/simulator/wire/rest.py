@@ -1,8 +1,8 @@
 """REST of the simulated exchange (Bybit V5 "Integration guidance" and the endpoint pages).
 
 Errors of the exchange come as HTTP 200 with a `retCode`; HTTP statuses are for what never reached
-it: 401 without signature headers, 403 for a banned address or a GET with a body, 404 for a path
-that does not exist.
+it: 401 without signature headers, 403 for a banned address ("access too frequent") or a GET with a
+body, 404 for a path that does not exist.
 """
 
 import asyncio
@@ -59,23 +59,26 @@ class Rest:
         path, _, query = request.raw_path.partition("?")
         response, hold_ms = self._respond(request, path, query, body)
         await self._hold(hold_ms)
+        if isinstance(response, web.Response) and self._faults.truncates(path):
+            return await _cut_short(request, response)
         return response
 
     def _respond(
         self, request: web.Request, path: str, query: str, body: bytes
     ) -> tuple[web.StreamResponse, int]:
         """Make the response, and tell for how many ms a fault holds it back."""
+        now_ms = self._clock.engine_ms()
         status = self._faults.next_http(path)
-        if self._faults.is_down(self._clock.engine_ms()):
+        if self._faults.is_down(now_ms):
             status = 503
-        if status is None and not self._rates.take_http(self._clock.engine_ms()):
-            status = 403
-        if status is None and request.method == "GET" and body:
+        if status is None and (self._faults.bans(now_ms) or not self._rates.take_http(now_ms)):
             status = 403
         if status is not None:
             return _plain(status, "access too frequent" if status == 403 else ""), 0
+        if request.method == "GET" and body:
+            return _plain(403, "Forbidden: a GET has no body"), 0
         try:
-            if request.method == "GET" and path.startswith(_PUBLIC):
+            if request.method == "GET" and self._is_public(path):
                 answer = self._public(path, query)
             elif request.method == "GET":
                 answer = self._read(request, path, query)
@@ -99,6 +102,9 @@ class Rest:
         if answer.cut:
             response.force_close()
         return response, answer.hold_ms
+
+    def _is_public(self, path: str) -> bool:
+        return path.startswith(_PUBLIC) or self._desk.exchange.is_public(path)
 
     def _public(self, path: str, query: str) -> Answer:
         # The time endpoint tells the clock that windows are judged by, the rest is the market's.
@@ -149,6 +155,19 @@ class Rest:
         # Polled, for a stall ends by time or by another fault, and nobody is in a hurry.
         while self._faults.stalled_until_ms("rest", self._clock.engine_ms()):  # noqa: ASYNC110
             await asyncio.sleep(_STALL_POLL_S)
+
+
+async def _cut_short(request: web.Request, whole: web.Response) -> web.StreamResponse:
+    """Send half of a reply and end the connection."""
+    body = whole.body if isinstance(whole.body, bytes) else b""
+    half = web.StreamResponse(status=whole.status)
+    half.content_type = whole.content_type
+    half.content_length = len(body)
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return half
 
 
 def _parameters(query: str) -> dict[str, str]:

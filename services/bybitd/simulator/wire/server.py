@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, web
 from bybitd.simulator.exchange import Exchange, ExchangeConfig
 from bybitd.simulator.store import AccountStore
 from bybitd.simulator.wire import faults as faulty
-from bybitd.simulator.wire import frames, order_faults
+from bybitd.simulator.wire import frames, order_faults, topic_faults
 from bybitd.simulator.wire.arrivals import Arrivals
 from bybitd.simulator.wire.auth import KeyRing, parse_active_time
 from bybitd.simulator.wire.clock import ServerClock
@@ -169,16 +169,18 @@ class Simulator:
         now_ms = self.clock.engine_ms()
         self.faults.arm(fault, now_ms)
         match fault:
-            case faulty.Cut(scope=scope):
-                self._cut_scope(scope)
+            case faulty.Cut(scope=scope, count=count):
+                self._cut_scope(scope, count)
             case faulty.Garbage(scope=scope, kind=kind):
                 for connection in self._in_scope(scope):
                     connection.write(frames.garbage(kind))
                     if kind == "truncated":
                         connection.cut_after_sending("fault")
-            case faulty.SkipUpdateId(category=category, topic=topic):
+            case topic_faults.SkipUpdateId(category=category, topic=topic):
                 self._on_exchange(lambda: self.exchange.skip_update_id(category, topic))
-            case faulty.RestartBooks(category=category, symbol=symbol):
+            case topic_faults.BadBook(category=category, topic=topic, kind=kind, count=count):
+                self._on_exchange(lambda: self.exchange.spoil_book(category, topic, kind, count))
+            case topic_faults.RestartBooks(category=category, symbol=symbol):
                 self._on_exchange(lambda: self.exchange.restart_books(category, symbol, now_ms))
             case order_faults.RestartTradeNode(seconds=seconds):
                 self._restart_trade_node(seconds)
@@ -198,7 +200,8 @@ class Simulator:
         ]
 
     def announce(self, record: dict[str, Any]) -> None:
-        """Send a `system.status` record to the status sockets."""
+        """Keep a `system.status` record and send it to the status sockets. Raises FaultError."""
+        self._on_exchange(lambda: self.exchange.announce(record))
         now_ms = self.clock.shown_ms()
         self._public.announce({"topic": STATUS_TOPIC, "ts": now_ms, "data": [record]})
 
@@ -298,8 +301,9 @@ class Simulator:
     def _in_scope(self, scope: Scope) -> list[Connection]:
         return [c for c in self._connections if faulty.covers(scope, c.kind)]
 
-    def _cut_scope(self, scope: Scope) -> None:
-        for connection in self._in_scope(scope):
+    def _cut_scope(self, scope: Scope, count: int = 0) -> None:
+        """Cut the connections of a scope, or so many of them, the oldest first."""
+        for connection in self._in_scope(scope)[: count or None]:
             connection.cut("fault")
 
     def _restart_trade_node(self, seconds: float) -> None:
