@@ -52,6 +52,7 @@ OPS: dict[str, Op] = {
     "account.info": Op(Route.PRIVATE_STREAM, False),
     "market.snapshot": Op(Route.PUBLIC_FEED, False),
     "market.instruments": Op(Route.PUBLIC_FEED, False),
+    "market.rest": Op(Route.PUBLIC_FEED, False),
     "gateway.hello": Op(Route.BUS, False),
     "gateway.ping": Op(Route.ANY, False),
     "gateway.status": Op(Route.ANY, False),

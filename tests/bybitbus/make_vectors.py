@@ -503,6 +503,18 @@ REQUESTS: list[tuple[str, Message]] = [
             "args": {"category": "linear", "topic": "linear.orderbook.50.BTCUSDT."},
         },
     ),
+    (
+        "candles, asked from the exchange",
+        {
+            "id": "c0ffee-12",
+            "op": "market.rest",
+            "args": {
+                "category": "linear",
+                "path": "/v5/market/kline",
+                "params": {"symbol": "BTCUSDT", "interval": "5", "limit": "2"},
+            },
+        },
+    ),
     ("a name beyond ASCII", {"id": "ü-11", "op": "gateway.ping", "client": "Händler ②"}),
 ]
 
@@ -586,6 +598,36 @@ REPLIES: list[tuple[str, Message]] = [
                 },
             },
             "t": _STAMPS,
+        },
+    ),
+    (
+        "candles as the exchange gave them, newest first",
+        {
+            "id": "c0ffee-12",
+            "ok": True,
+            "result": {
+                "symbol": "BTCUSDT",
+                "category": "linear",
+                "list": [
+                    ["1795478400000", "65000.1", "65010", "64990.5", "65001", "3.25", "211250.81"],
+                    ["1795478100000", "64995", "65002", "64990", "65000.1", "12.5", "812437.5"],
+                ],
+            },
+            "t": _STAMPS,
+        },
+    ),
+    (
+        "not sent: the budget of REST calls is used up",
+        {
+            "id": "c0ffee-13",
+            "ok": False,
+            "error": _refused(
+                "rate_limited",
+                "market.rest: this IP address has used up its budget of REST calls",
+                retry_safe=True,
+                hint="try again after 1795478463120 (Unix ms)",
+            ),
+            "t": _AT_ONCE,
         },
     ),
     (

@@ -14,7 +14,7 @@ from bybitbus.endpoints import events_address, requests_address
 from bybitd.public_feed.main import main
 from bybitd.runtime import exchange
 from bybitd.runtime.program import Program
-from bybitd.settings import Feed, Feeds, Settings, feed_program
+from bybitd.settings import Feed, Feeds, Rest, Settings, feed_program
 from bybitd.simulator.exchange import ExchangeConfig
 from bybitd.simulator.wire import run_simulator
 
@@ -128,9 +128,12 @@ def leave_endpoint(run_dir, simulator):
 
 
 @contextlib.contextmanager
-def running_feed(run_dir, category="linear", *, topics=(), linger_s=30.0):
+def running_feed(run_dir, category="linear", *, topics=(), linger_s=30.0, calls_per_5s=500):
     """A feed that looks for its exchange in the run folder."""
-    settings = Settings(feeds=Feeds(linger_s=linger_s, **{category: Feed(topics=topics)}))
+    settings = Settings(
+        feeds=Feeds(linger_s=linger_s, **{category: Feed(topics=topics)}),
+        rest=Rest(calls_per_5s=calls_per_5s),
+    )
     feed = RunningFeed(run_dir, category, settings)
     try:
         yield feed

@@ -43,7 +43,8 @@ class Signer(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestReply:
     """An answer in the exchange's envelope, whatever its `retCode` (Bybit V5, "Integration
-    Guidance"). Limits are None where the headers were absent; times are Unix ns.
+    Guidance"). Limits are None where the headers were absent; times are Unix ns. `result` is empty
+    where it is no map; `whole_result` is what came.
     """
 
     ret_code: int
@@ -56,6 +57,7 @@ class RestReply:
     reset_ms: int | None
     sent_ns: int
     received_ns: int
+    whole_result: Any = None
 
 
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,6 +185,7 @@ class RestClient:
             reset_ms=_number(answer.headers.get(_RESET)),
             sent_ns=sent_ns,
             received_ns=received_ns,
+            whole_result=envelope.result,
         )
 
 

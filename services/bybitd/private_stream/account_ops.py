@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from bybitbus.codes import Code, Origin, Outcome
+from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
-from bybitd.net.errors import OverBudget, RestError
+from bybitd.net.errors import RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.private_stream.account import Account
 from bybitd.private_stream.state import Record, position_to_rest, updated_ms
+from bybitd.runtime import rest_answers
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.runtime.program import nearest
 from bybitd.venue.enums import CATEGORIES
-from bybitd.venue.retcodes import Reaction, explain
 
 _WORDS: Final = ("category", "symbol", "baseCoin", "settleCoin")
 _IDS: Final = ("orderId", "orderLinkId")
@@ -140,12 +140,12 @@ class AccountOps:
 
         def done(reply: RestReply | None, error: RestError | None) -> None:
             if reply is None:
-                call.fail(_unanswered(op, error))
+                call.fail(rest_answers.unanswered(op, error))
                 return
             call.stamp("sent", reply.sent_ns)
             call.stamp("acknowledged", reply.received_ns)
             if reply.ret_code:
-                call.fail(_refused(op, reply))
+                call.fail(rest_answers.refused(op, reply))
             else:
                 call.succeed(reply.result)
 
@@ -194,37 +194,3 @@ def _paged(rows: list[Record], chosen: dict[str, Any]) -> dict[str, Any]:
     end = start + min(int(chosen.get("limit", _MOST)) or _MOST, _MOST)
     following = str(end) if end < len(rows) else ""
     return {"list": rows[start:end], "nextPageCursor": following}
-
-
-def _refused(op: str, reply: RestReply) -> ErrorBody:
-    meaning = explain(reply.ret_code)
-    limited = meaning.reaction is Reaction.WAIT
-    return ErrorBody(
-        code=Code.RATE_LIMITED if limited else Code.EXCHANGE_REFUSED,
-        message=f"{op}: the exchange refused: {reply.ret_code} {reply.ret_msg} ({meaning.meaning})",
-        origin=Origin.EXCHANGE,
-        outcome=Outcome.REJECTED,
-        retry_safe=limited or meaning.reaction is Reaction.UNKNOWN,
-        hint=f"try again after {reply.reset_ms} (Unix ms)" if limited and reply.reset_ms else "",
-        exchange={
-            "retCode": reply.ret_code,
-            "retMsg": reply.ret_msg,
-            "retExtInfo": reply.ret_ext_info,
-        },
-    )
-
-
-def _unanswered(op: str, error: RestError | None) -> ErrorBody:
-    if isinstance(error, OverBudget):
-        hint = f"try again after {error.until_ms} (Unix ms)"
-        return gateway_error(
-            Code.RATE_LIMITED, f"{op}: {error.why}; nothing was sent", hint=hint, retry_safe=True
-        )
-    return ErrorBody(
-        code=Code.NO_ANSWER if error is None or error.sent else Code.UNAVAILABLE,
-        message=f"{op}: the exchange did not answer: {error}",
-        origin=Origin.NETWORK,
-        outcome=Outcome.REJECTED,
-        retry_safe=True,
-        hint="reading changes nothing: ask again",
-    )

@@ -13,6 +13,7 @@ from bybitd.net.rest import RestWorker
 from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.feed import Feed
+from bybitd.public_feed.market_rest import MarketRest
 from bybitd.public_feed.requests import Requests
 from bybitd.public_feed.share import share_of
 from bybitd.public_feed.upstream import Upstream, monotonic_ms
@@ -83,13 +84,14 @@ def main(program: Program) -> None:
     worker = RestWorker(loop.call_soon_threadsafe, threads=1)
     gate = program.ip_gate.of(Share.MARKET)
     instruments = Instruments(category, loop, worker, find, gate)
+    market_rest = MarketRest(category, loop, find, gate)
     requests = Requests(feed, instruments, program.publisher.epoch, program.publisher.seq)
 
     def details() -> Mapping[str, Any]:
         return {**feed.describe(), "instruments": instruments.describe()}
 
     program.details = details
-    program.handle(requests.handlers())
+    program.handle({**requests.handlers(), "market.rest": market_rest.serve})
     program.on_subscription(
         lambda topic, written: feed.joined(topic, written, time.time_ns()),
         lambda topic, written: feed.left(topic, written, monotonic_ms()),
@@ -97,4 +99,4 @@ def main(program: Program) -> None:
     feed.start(time.time_ns())
     instruments.refresh()
     loop.call_every(BEAT_S, lambda: feed.beat(monotonic_ms(), time.time_ns()))
-    program.run(closing=[feed.close, worker.close])
+    program.run(closing=[feed.close, worker.close, market_rest.close])

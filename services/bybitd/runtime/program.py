@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
@@ -24,10 +24,12 @@ from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.ops import OPS
 from bybitbus.publisher import Publisher
 from bybitbus.server import Call, Server
-from bybitd.net.ip_gate import FILE, IpGate
 from bybitd.runtime.loop import Loop
 from bybitd.runtime.process import resident_bytes
 from bybitd.settings import Settings
+
+if TYPE_CHECKING:
+    from bybitd.net.ip_gate import IpGate
 
 STATUS_PERIOD_S = 1.0
 Handler = Callable[[Call], None]
@@ -91,6 +93,8 @@ class Program:
         Raises:
             StartError: its file in the state folder can not be used.
         """
+        from bybitd.net.ip_gate import FILE, IpGate  # the bus needs none of it
+
         # What the simulator thinks of us says nothing about the exchange.
         name = f"{FILE}.sim" if self.settings.environment == "sim" else FILE
         return IpGate(self.state_dir, self.settings.rest.calls_per_5s, name=name)

@@ -3,6 +3,7 @@
 VenueError
 +-- HostError           no such environment, region, or socket there
 +-- TopicError          a topic that can not exist on that stream
++-- PathError           no REST call that may be made without a key
 +-- KeyFormatError      an API secret that can not sign
 +-- InstrumentError     an instruments-info row that lacks what its category must have
 +-- FieldError          arguments of an operation that the exchange would not take
@@ -38,6 +39,16 @@ class InstrumentError(VenueError):
         self.symbol = symbol
         self.problem = problem
         super().__init__(f"instrument {symbol or '?'} of {category}: {problem}")
+
+
+class PathError(VenueError):
+    """Raised for a REST path that is not public: says what would be right."""
+
+    def __init__(self, path: str, problem: str, hint: str) -> None:
+        self.path = path
+        self.problem = problem
+        self.hint = hint
+        super().__init__(f"{path} {problem}; {hint}")
 
 
 class TopicError(VenueError):
