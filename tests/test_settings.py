@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from bybitd.errors import ConfigError
-from bybitd.settings import Settings, dump, feed_of, find, load, parse, run_dir, state_dir
+from bybitd.settings import (
+    CATEGORIES,
+    Settings,
+    dump,
+    feed_of,
+    find,
+    load,
+    parse,
+    run_dir,
+    state_dir,
+)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +73,19 @@ def test_a_split_category_runs_one_program_for_each_share() -> None:
     feeds = parse("feeds: {linear: {shards: 3}, option: {enabled: false, shards: 2}}")
     programs = [name for name in feeds.programs() if name.startswith("public-feed-")]
     numbered = ["public-feed-linear", "public-feed-linear-2", "public-feed-linear-3"]
-    assert programs == ["public-feed-spot", *numbered, "public-feed-inverse"]
-    shares = [("spot", 1), ("linear", 1), ("linear", 2), ("linear", 3), ("inverse", 1)]
+    others = ["public-feed-inverse", "public-feed-spread"]
+    assert programs == ["public-feed-spot", *numbered, *others]
+    linear = [("linear", number) for number in (1, 2, 3)]
+    shares = [("spot", 1), *linear, ("inverse", 1), ("spread", 1)]
     assert [feed_of(name) for name in programs] == shares
+
+
+def test_the_first_program_of_the_first_enabled_category_carries_the_announcements() -> None:
+    assert Settings().system_program() == "public-feed-spot"
+    some = parse("feeds: {spot: {enabled: false}, linear: {shards: 2}}")
+    assert some.system_program() == "public-feed-linear"
+    off = {name: {"enabled": False} for name in CATEGORIES}
+    assert parse(f"feeds: {json.dumps(off)}").system_program() is None
 
 
 @pytest.mark.parametrize(

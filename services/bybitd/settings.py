@@ -19,9 +19,10 @@ from bybitbus.endpoints import default_run_dir
 from bybitd.errors import ConfigError
 
 Environment = Literal["sim", "testnet", "demo", "mainnet"]
-Category = Literal["spot", "linear", "inverse", "option"]
+Category = Literal["spot", "linear", "inverse", "option", "spread"]
 _FEED_PREFIX = "public-feed-"
-CATEGORIES: tuple[Category, ...] = ("spot", "linear", "inverse", "option")
+# Those with public data. Orders, positions and the like know the first four (`venue.enums`).
+CATEGORIES: tuple[Category, ...] = ("spot", "linear", "inverse", "option", "spread")
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
 Milliseconds = Annotated[int, msgspec.Meta(gt=0)]
@@ -65,9 +66,10 @@ class Feeds(_Section, frozen=True):
     linear: Feed = Feed()
     inverse: Feed = Feed()
     option: Feed = Feed()
+    spread: Feed = Feed()
 
-    def of(self, category: Category) -> Feed:
-        """Return the settings of one category."""
+    def of(self, category: str) -> Feed:
+        """Return the settings of one of CATEGORIES."""
         feed: Feed = getattr(self, category)
         return feed
 
@@ -151,6 +153,12 @@ class Settings(_Section, frozen=True):
             if feed.enabled
             for number in range(1, feed.shards + 1)
         ]
+
+    def system_program(self) -> str | None:
+        """Return the name of the program that carries the stream `system` beside its category, None
+        where no category is enabled.
+        """
+        return next(iter(self.feed_programs()), None)
 
 
 def feed_program(category: str, number: int) -> str:

@@ -26,6 +26,7 @@ feeds:
   spot: {enabled: false}
   inverse: {enabled: false}
   option: {enabled: false}
+  spread: {enabled: false}
 """
 
 Context = zmq.Context[zmq.Socket[bytes]]

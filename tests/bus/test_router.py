@@ -80,7 +80,7 @@ def test_a_request_about_a_split_category_goes_to_the_program_that_carries_the_s
     name = "public-feed-linear" + (f"-{number}" if number > 1 else "")
     assert router.route(request("market.snapshot", {"category": "linear", **args})) == name
     refused = refusal(router.route(request("market.snapshot", {"category": "linear-2"})))
-    assert refused.hint == "one of spot, linear, inverse, option"
+    assert refused.hint == "one of spot, linear, inverse, option, spread"
 
 
 def test_every_op_of_the_protocol_has_a_way(router: Router[str]) -> None:
@@ -97,7 +97,7 @@ def test_an_account_that_is_not_configured_is_refused_with_those_that_are(
     assert error.outcome == Outcome.REJECTED
 
 
-@pytest.mark.parametrize("category", ["spot", "spread", 5, ["linear"], None])
+@pytest.mark.parametrize("category", ["spot", "moon", 5, ["linear"], None])
 def test_a_category_that_no_feed_serves_is_refused_with_those_that_are(
     router: Router[str], category: object
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bybitbus.topics import split
 from bybitd.bus.streams import Streams
-from bybitd.settings import Account, Feed, Feeds, Settings
+from bybitd.settings import CATEGORIES, Account, Feed, Feeds, Settings
 
 
 @pytest.fixture
@@ -26,6 +26,7 @@ def streams() -> Streams:
         "spot.nonsense.",  # the feed knows what exists within its stream
         "private.hedge.order.",
         "gateway.status.bus.",
+        "system.system.status.",
         "gateway.rejected.lineer.x.",
     ],
 )
@@ -49,6 +50,15 @@ def test_a_stream_that_nobody_serves_is_refused_with_what_would_be_right(
     assert refusal is not None
     assert problem in refusal.problem
     assert hint in refusal.hint
+
+
+def test_announcements_need_a_feed_to_carry_them() -> None:
+    off = Feed(enabled=False)
+    nobody = Streams(Settings(feeds=Feeds(**dict.fromkeys(CATEGORIES, off))))
+    refusal = nobody.refuse(split("system.system.status."))
+    assert refusal is not None
+    assert "switched off" in refusal.problem
+    assert "feeds.<category>.enabled" in refusal.hint
 
 
 @pytest.mark.parametrize("prefix", ["", "lin", "linear", "linear.", "private.", "private.hedge."])

@@ -371,6 +371,55 @@ EVENTS: list[tuple[str, str, Message]] = [
         }
         | _ours(4294967296),
     ),
+    (
+        "announcement",
+        "system.system.status.",
+        {
+            "topic": "system.status",
+            "ts": _MS,
+            "data": [
+                {
+                    "id": "5f3c7a10-c9a1-11f0-9d2e-0242ac120002",
+                    "title": "Upgrade of the matching engine",
+                    "state": "scheduled",
+                    "begin": "1795500000000",
+                    "end": "1795503600000",
+                    "href": "",
+                    "serviceTypes": [1, 2, 3],
+                    "product": [1, 4],
+                    "uidSuffix": [],
+                    "maintainType": 1,
+                    "env": 1,
+                }
+            ],
+        }
+        | _ours(3),
+    ),
+    (
+        "announcements for a late joiner, none pending",
+        "system.system.status.",
+        {"topic": "system.status", "ts": _MS, "data": []} | _ours(0, resend=True),
+    ),
+    (
+        "best prices of a spread, below zero",
+        "spread.bbo.BTCUSDT_BTC/USDT.",
+        {
+            "topic": "bbo.BTCUSDT_BTC/USDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "cts": _MS - 3,
+            "data": {
+                "symbol": "BTCUSDT_BTC/USDT",
+                "bid1Price": "-3.41",
+                "bid1Size": "0.25",
+                "ask1Price": "-3.4",
+                "ask1Size": "0.002",
+                "u": 7001,
+                "seq": 9400007001,
+            },
+        }
+        | _ours(2),
+    ),
 ]
 
 _CREATE = {

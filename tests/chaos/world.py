@@ -35,6 +35,7 @@ feeds:
   linear: {enabled: false}
   inverse: {enabled: false}
   option: {enabled: false}
+  spread: {enabled: false}
 """
 _STEP_S: Final = 0.01
 _PATIENCE_S: Final = 2.0

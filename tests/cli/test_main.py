@@ -136,7 +136,7 @@ def test_help_explains_the_exit_codes(capsys: Capture) -> None:
 
 
 def test_a_program_that_is_not_configured_is_78_and_so_not_restarted(folder: Path) -> None:
-    ended = run_program("public-feed-spread", folder)
+    ended = run_program("public-feed-moon", folder)
     assert ended.returncode == CONFIG
     assert "public-feed-linear" in ended.stderr
 

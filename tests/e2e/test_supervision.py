@@ -21,7 +21,8 @@ from tests.e2e.conftest import Daemon, bybitd, processes_naming, status_of
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 BACK_WITHIN_S = 20.0  # the promise is 3 s; a busy machine must not fail the suite for its speed
-SMALL = "feeds: {spot: {enabled: false}, inverse: {enabled: false}, option: {enabled: false}}\n"
+OFF = ", ".join(f"{name}: {{enabled: false}}" for name in ("spot", "inverse", "option", "spread"))
+SMALL = f"feeds: {{{OFF}}}\n"
 
 
 def wait_for(condition: Callable[[], object], what: str, within_s: float = BACK_WITHIN_S) -> None:
@@ -113,7 +114,7 @@ def test_restart_gives_a_program_a_new_process(daemon: Daemon) -> None:
 
 
 def test_restart_of_a_program_that_is_not_there_names_those_that_are(daemon: Daemon) -> None:
-    refused = daemon.cli("restart", "public-feed-spread")
+    refused = daemon.cli("restart", "public-feed-moon")
     assert refused.returncode == FAILED
     assert "public-feed-linear" in refused.stderr
 

@@ -29,6 +29,7 @@ class Streams:
         self.served = sorted(
             {name for name in CATEGORIES if name not in self._disabled}
             | {f"private.{account}" for account in self._accounts}
+            | ({"system"} if settings.system_program() else set())
             | {"gateway"}
         )
 
@@ -40,6 +41,11 @@ class Streams:
         if stream in self._disabled:
             return Refusal(
                 f"the {stream} feed is switched off", f"set feeds.{stream}.enabled: true"
+            )
+        if stream == "system":
+            return Refusal(
+                "every feed is switched off, and one of them would carry it",
+                "set feeds.<category>.enabled: true",
             )
         if stream.startswith("private."):
             account = stream.removeprefix("private.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from bybitd.cli import display, exits, gateway, orders, place
-from bybitd.settings import CATEGORIES
+from bybitd.venue.enums import CATEGORIES
 
 _POSITION = ("category", "symbol", "side", "size", "avgPrice", "markPrice", "unrealisedPnl")
 _COIN = ("coin", "equity", "walletBalance", "locked", "unrealisedPnl", "usdValue")

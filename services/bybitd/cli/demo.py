@@ -17,7 +17,7 @@ from bybitd.cli.demo_market import MarketView, Watched, choose
 from bybitd.cli.demo_orders import OrderLife
 from bybitd.cli.temporary import temporary_daemon
 from bybitd.errors import StartError
-from bybitd.settings import CATEGORIES
+from bybitd.venue.enums import CATEGORIES
 
 _CONFIGURATION = "environment: sim\n"
 _READY_S = 90.0

@@ -126,7 +126,7 @@ def _print_event(event: Event, as_json: bool) -> None:
 def book(options: argparse.Namespace) -> int:
     """Show a live book; 1 when the symbol does not exist or no whole book came."""
     run_dir = place.find(options).run_dir
-    depth = 25 if options.category == "option" else 50
+    depth = 25 if options.category in ("option", "spread") else 50
     held = Book(f"{options.category}.orderbook.{depth}.{options.symbol}.")
     seconds = options.seconds if options.seconds or options.count is None else _PATIENCE_S
     shown = 0

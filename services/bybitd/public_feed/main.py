@@ -16,6 +16,7 @@ from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.market_rest import MarketRest
 from bybitd.public_feed.requests import Requests
 from bybitd.public_feed.share import share_of
+from bybitd.public_feed.system_stream import SystemStream
 from bybitd.public_feed.upstream import Upstream, monotonic_ms
 from bybitd.runtime.exchange import Endpoints, endpoints
 from bybitd.runtime.instruments import Instruments
@@ -87,8 +88,15 @@ def main(program: Program) -> None:
     market_rest = MarketRest(category, loop, find, gate)
     requests = Requests(feed, instruments, program.publisher.epoch, program.publisher.seq)
 
+    closing = [feed.close, worker.close, market_rest.close]
+    system = None
+    if program.name == settings.system_program():
+        system = SystemStream(program, find, gate, worker, budget, BEAT_S)
+        closing.append(system.close)
+
     def details() -> Mapping[str, Any]:
-        return {**feed.describe(), "instruments": instruments.describe()}
+        more = {} if system is None else {"system": system.describe()}
+        return {**feed.describe(), "instruments": instruments.describe(), **more}
 
     program.details = details
     program.handle({**requests.handlers(), "market.rest": market_rest.serve})
@@ -99,4 +107,4 @@ def main(program: Program) -> None:
     feed.start(time.time_ns())
     instruments.refresh()
     loop.call_every(BEAT_S, lambda: feed.beat(monotonic_ms(), time.time_ns()))
-    program.run(closing=[feed.close, worker.close, market_rest.close])
+    program.run(closing=closing)

@@ -80,6 +80,13 @@ class Pipeline:
                 self._refuse(channel, outcome, payload, session, rx_ns, now_ms)
         self.counters["frames"] += len(payloads)
 
+    def prove(self, channel: Channel, rx_ns: int, now_ms: int) -> None:
+        """Note that what is held of a topic was proved by other means than a message of it."""
+        channel.fresh_ms = now_ms
+        channel.rx_ns = rx_ns
+        channel.answered()
+        self._turn(channel, Health.LIVE, "", rx_ns)
+
     def bad_frame(self, reason: str, excerpt: str, now_ns: int) -> None:
         """Count and keep a frame that could not be understood."""
         self.quarantine.add(now_ns, reason, excerpt)

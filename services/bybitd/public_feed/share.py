@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bybitd.settings import Category, Feeds, feed_of, feed_program
+from bybitd.settings import Feeds, feed_of, feed_program
 from bybitd.venue.shards import shard_of_topic
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The `number`th of `shards` programs, from 1."""
+    """The `number`th of `shards` programs, from 1.
 
-    category: Category
+    `category` may also be the stream `system`, which is carried whole.
+    """
+
+    category: str
     number: int = 1
     shards: int = 1
 

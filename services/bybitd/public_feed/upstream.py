@@ -26,8 +26,8 @@ def monotonic_ms() -> int:
 class Upstream:
     """Keeps one connection up and its topics subscribed.
 
-    `rejected(name, reason)` is called when the exchange will not serve a topic, `changed` when the
-    connection came or went.
+    `rejected(name, reason)` is called when the exchange will not serve a topic, `confirmed(name)`
+    when it does, `changed` when the connection came or went.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class Upstream:
         rejected: Callable[[str, str], None],
         changed: Callable[[], None],
         budget: ConnectBudget,
+        confirmed: Callable[[str], None] = lambda _name: None,
     ) -> None:
         self.desired: dict[str, None] = {}
         self._socket = socket
@@ -51,6 +52,7 @@ class Upstream:
         self._channels = channels
         self._rejected = rejected
         self._changed = changed
+        self._confirmed = confirmed
         self._url = ""
         self._session: Session | None = None
         self._new: dict[str, None] = {}
@@ -194,5 +196,6 @@ class Upstream:
                 self._rejected(event.topic, event.reason)
             elif isinstance(event, Confirmed):
                 log.debug("< %s confirmed %s", self._connection.name, event.topic)
+                self._confirmed(event.topic)
             elif isinstance(event, Dead):
                 self._connection.drop(event.reason)

@@ -1,6 +1,7 @@
 """The instruments of one category, fetched over REST and kept fresh.
 
-Source: Bybit V5, "Get Instruments Info". Rows are kept as they came.
+Source: Bybit V5, "Get Instruments Info", of spreads "Spread Trading / Get Instruments Info". Rows
+are kept as they came.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ REFRESH_S: Final = 900.0  # maximum quantities change twice a month, listings at
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 _PATH: Final = "/v5/market/instruments-info"
 _PAGE: Final = 1000
+_SPREAD_PATH: Final = "/v5/spread/instrument"
+_SPREAD_PAGE: Final = 500
 # Without a base coin the exchange lists the options on BTC only.
 _OPTION_COINS: Final = ("BTC", "ETH", "SOL", "XRP", "MNT", "DOGE")
 Row = dict[str, Any]
@@ -160,13 +163,15 @@ def fetch(endpoints: Endpoints, category: str, gate: Gate) -> list[Row]:
     """
     client = RestClient(endpoints.hosts.rest, gate, authority=endpoints.authority)
     base: Row = {"category": category, "limit": _PAGE}
-    asked = [base]
+    path, asked = _PATH, [base]
+    if category == "spread":
+        path, asked = _SPREAD_PATH, [{"limit": _SPREAD_PAGE}]
     if category == "linear":
         # Without a status it lists what is Trading only.
         asked = [base, {**base, "status": "PreLaunch"}]
     if category == "option":
         asked = [{**base, "baseCoin": coin} for coin in _OPTION_COINS]
     try:
-        return [row for params in asked for page in client.pages(_PATH, params) for row in page]
+        return [row for params in asked for page in client.pages(path, params) for row in page]
     finally:
         client.close()

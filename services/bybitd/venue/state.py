@@ -7,6 +7,7 @@ snapshot again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from bybitd.venue.full_book import FullBook
@@ -56,6 +57,54 @@ class LastMessage:
     def drop(self) -> None:
         """Forget the message."""
         self._last = None
+
+
+class Announcements:
+    """For `system.status`: records by id. What is over is kept until the next message."""
+
+    __slots__ = ("_last", "_rows")
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] | None = None
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def apply(self, message: dict[str, Any]) -> Outcome:
+        """Take what one message announces."""
+        try:
+            rows = {row["id"]: row for row in message["data"]}
+            pending = {name: row for name, row in self._rows.items() if is_pending(row)}
+        except (LookupError, TypeError, AttributeError) as error:
+            self.drop()
+            return malformed(error)
+        self._rows = pending | rows
+        self._last = message
+        return APPLIED
+
+    def fill(self, rows: Iterable[dict[str, Any]], ts_ms: int) -> None:
+        """Take what REST says of the time before the first message, as of `ts_ms` (Unix ms). It
+        knows nothing newer than what messages have said.
+
+        Raises:
+            LookupError, TypeError: they are no records.
+        """
+        told = {row["id"]: row for row in rows if is_pending(row)}
+        self._rows = told | self._rows
+        if self._last is None:
+            self._last = {"topic": str(Kind.STATUS), "ts": ts_ms}
+
+    def message(self) -> dict[str, Any] | None:
+        """Return all that is kept as one message, None while nothing is known."""
+        return None if self._last is None else {**self._last, "data": list(self._rows.values())}
+
+    def drop(self) -> None:
+        """Forget everything."""
+        self._last = None
+        self._rows = {}
+
+
+def is_pending(row: dict[str, Any]) -> bool:
+    """Tell whether a record of `system.status` is of something to come or under way."""
+    return row["state"] not in ("completed", "canceled")
 
 
 class Pools:
@@ -125,6 +174,8 @@ def state_for(topic: Topic) -> TopicState:
         return FullBook(topic.name)
     if topic.kind is Kind.INSURANCE:
         return Pools()
+    if topic.kind is Kind.STATUS:
+        return Announcements()
     if topic.behaviour.snapshot_only:
         return LastMessage()
     return TickerRecord(topic.name)

@@ -131,7 +131,7 @@ _CATALOGUE: Final[dict[str, dict[Kind, Behaviour]]] = {
 for _stream, _tickers in _TICKERS.items():
     _CATALOGUE[_stream] = {**_CATALOGUE[_stream], Kind.TICKERS: _tickers}
 PUBLIC_STREAMS: Final = (*_CATALOGUE, "system")
-_STATUS: Final = Behaviour(0, None, snapshot_only=True)
+_STATUS: Final = Behaviour(0, None, snapshot_only=False)
 
 # Pools of insurance.* and adlAlert.*; the documentation does not say which socket serves which.
 POOLS: Final = {"linear": ("USDT", "USDC"), "inverse": ("inverse",)}
