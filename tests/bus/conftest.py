@@ -84,14 +84,14 @@ class FakeProgram:
 class Bus:
     """A running bus."""
 
-    def __init__(self, run_dir: Path) -> None:
+    def __init__(self, run_dir: Path, configuration: str = CONFIGURATION) -> None:
         self.run_dir = run_dir
         self.context: Context = zmq.Context()
         self._epoch = 0
         self._programs: list[FakeProgram] = []
         self._sockets: list[zmq.Socket[bytes]] = []
         self._config = run_dir / "bybitd.yaml"
-        self._config.write_text(CONFIGURATION)
+        self._config.write_text(configuration)
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -17,6 +17,12 @@ SNAPSHOTS = [
     ("spot", "ws_tickers.spot"),
     ("linear", "ws_kline.5"),
     ("linear", "ws_insurance.snapshot"),
+    ("linear", "ws_priceLimit"),
+    ("linear", "ws_adlAlert"),
+    ("option", "ws_tickers.option"),
+    ("spread", "ws_orderbook.25.spread"),
+    ("spread", "ws_tickers.spread"),
+    ("system", "ws_system.status"),
 ]
 
 
@@ -71,3 +77,40 @@ def test_a_full_book_waits_for_its_seed() -> None:
     state = state_for(check("spot", "orderbook.full.SOLUSDT"))
     data = {"s": "SOLUSDT", "b": [], "a": [], "u": 8, "seq": 1}
     assert state.apply({"topic": "x", "type": "delta", "ts": 1, "data": data}) is WAITING
+
+
+def record(name: str, state: str) -> dict[str, str]:
+    return {"id": name, "state": state}
+
+
+def status(*rows: dict[str, str]) -> dict[str, Any]:
+    return {"topic": "system.status", "ts": 5, "data": list(rows)}
+
+
+def test_announcements_add_up_by_id_until_they_are_over() -> None:
+    state = state_of("system", status())
+    state.apply(status(record("a", "scheduled"), record("b", "ongoing")))
+    state.apply(status(record("b", "completed")))
+    assert state.message()["data"] == [record("a", "scheduled"), record("b", "completed")]
+    state.apply(status(record("c", "canceled")))
+    assert state.message()["data"] == [record("a", "scheduled"), record("c", "canceled")]
+    state.apply(status(record("a", "ongoing")))
+    assert state.message()["data"] == [record("a", "ongoing")]
+
+
+def test_what_rest_says_of_the_past_gives_way_to_what_messages_have_said() -> None:
+    state = state_of("system", status())
+    state.apply(status(record("a", "completed")))
+    state.fill([record("a", "ongoing"), record("b", "scheduled"), record("c", "completed")], 9)
+    assert state.message() == status(record("a", "completed"), record("b", "scheduled"))
+    fresh = state_of("system", status())
+    fresh.fill([record("c", "completed")], 9)
+    assert fresh.message() == {"topic": "system.status", "ts": 9, "data": []}
+
+
+@pytest.mark.parametrize("data", [5, [{}], [{"id": "a"}, 5], None])
+def test_what_is_no_announcement_is_refused_and_forgets_the_others(data: Any) -> None:
+    state = state_of("system", status())
+    state.apply(status(record("a", "scheduled")))
+    assert state.apply({**status(), "data": data}).result is Result.MALFORMED
+    assert state.message() is None

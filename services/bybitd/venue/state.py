@@ -104,7 +104,7 @@ class Announcements:
 
 def is_pending(row: dict[str, Any]) -> bool:
     """Tell whether a record of `system.status` is of something to come or under way."""
-    return row["state"] not in ("completed", "canceled")
+    return row.get("state") not in ("completed", "canceled")
 
 
 class Pools:
