@@ -11,6 +11,7 @@ from typing import Final
 
 from bybitd.venue.errors import PathError
 
+_MARKET: Final = "/v5/market/"
 _ALL: Final = ("spot", "linear", "inverse", "option")
 _ORDER_BOOKS: Final = ("spot", "linear", "inverse")
 _FUTURES: Final = ("linear", "inverse")
@@ -75,6 +76,8 @@ def check_public(path: str) -> tuple[str, ...]:
     categories = PUBLIC_PATHS.get(path)
     if categories is not None:
         return categories
-    near = get_close_matches(path, PUBLIC_PATHS, n=1, cutoff=0.7)
-    hint = f"did you mean {near[0]}?" if near else "such as /v5/market/tickers"
+    # Compared without what most of them begin with, or everything would be near.
+    tails = {known.removeprefix(_MARKET): known for known in PUBLIC_PATHS}
+    near = get_close_matches(path.removeprefix(_MARKET), tails, n=1, cutoff=0.7)
+    hint = f"did you mean {tails[near[0]]}?" if near else f"such as {_MARKET}tickers"
     raise PathError(path[:80], "is no public GET of the exchange", hint)
