@@ -93,6 +93,7 @@ class TestSpread:
         assert says in refused.wait_for(f"gateway.rejected.{topic}")["hint"]
 
     def test_it_carries_no_announcements(self, simulator, feed):
+        wait_until(lambda: feed.status()["state"] == "ready", "ready")
         assert "system" not in feed.status()
         assert simulator.state()["connections"] == {"spread": 1}
 

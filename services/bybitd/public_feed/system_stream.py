@@ -55,6 +55,7 @@ class SystemStream:
         self._worker = worker
         self._budget = budget
         self._failures = 0
+        self._problem = ""
         self._retry: Cancellable | None = None
         settings, loop = program.settings, program.loop
         self.feed = Feed(
@@ -142,6 +143,7 @@ class SystemStream:
         if reply is None or reply.ret_code:
             self._failed(str(error) if reply is None else f"{reply.ret_code} {reply.ret_msg}")
             return
+        self._problem = ""
         channel = self.feed.channels[_NAME]
         state = channel.state
         assert isinstance(state, Announcements)
@@ -153,7 +155,9 @@ class SystemStream:
         self.feed.pipeline.prove(channel, reply.received_ns, monotonic_ms())
 
     def _failed(self, problem: str) -> None:
-        log.warning("< %s could not be read: %s", _PATH, problem)
+        if problem != self._problem:
+            log.warning("< %s could not be read: %s", _PATH, problem)
+        self._problem = problem
         delay_s = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
         self._failures += 1
         self._retry = self._program.loop.call_later(delay_s, self._read)
