@@ -211,7 +211,7 @@ def test_a_worker_that_is_full_can_be_closed_and_drops_what_waits() -> None:
     ("status", "body", "bans"),
     [
         (403, b"403, access too frequent. Try again later.", 1),
-        (403, b"Access Too Frequent", 1),
+        (403, b"<html>" + 5000 * b" " + b"Access Too Frequent</html>", 1),
         (403, b"The Amazon CloudFront distribution is configured to block your country", 0),
         (403, b"", 0),
         (429, b"access too frequent", 0),

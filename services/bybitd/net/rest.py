@@ -29,7 +29,7 @@ _LIMIT, _REMAINING, _RESET = (
 # How the exchange tells that it has banned this address. HTTP 403 alone does not: a GET with a body
 # and an address in the wrong country get that too (Bybit V5, "Rate Limit Rules", "Error Codes").
 _FORBIDDEN = 403
-_TOO_FREQUENT = "access too frequent"
+_TOO_FREQUENT = b"access too frequent"
 _IP_LIMIT = 10018
 
 
@@ -164,10 +164,9 @@ class RestClient:
             raise OutcomeUnknown(f"{path}: {type(error).__name__} after sending") from None
         received_ns = time.time_ns()
         if answer.status != 200:
-            text = answer.data[:200].decode("utf-8", "replace")
-            if answer.status == _FORBIDDEN and _TOO_FREQUENT in text.lower():
+            if answer.status == _FORBIDDEN and _TOO_FREQUENT in answer.data.lower():
                 self._gate.banned()
-            raise HttpRefused(answer.status, path, text)
+            raise HttpRefused(answer.status, path, answer.data[:200].decode("utf-8", "replace"))
         try:
             envelope = _decode(answer.data)
         except (msgspec.DecodeError, UnicodeDecodeError):
