@@ -15,6 +15,7 @@ from bybitbus.publisher import Publisher
 from bybitd.order_execution.private_events import PrivateEvents
 
 TOPIC = "private.main.order."
+STATUS = "gateway.status.private-stream-main."
 
 
 class Wired:
@@ -25,9 +26,10 @@ class Wired:
         self.records: list[dict[str, Any]] = []
         self.holes: list[str] = []
         self.address = events_address(run_dir, "private-stream-main")
-        self.events = PrivateEvents(
-            self.context, run_dir, "main", self.records.append, self.holes.append
-        )
+        self.positions: list[dict[str, Any]] = []
+        self.states: list[str] = []
+        self.wholes: list[str] = []
+        self.events = PrivateEvents(self.context, run_dir, "main", self)
         self.publisher = self.publish_as(epoch=1)
 
     def publish_as(self, epoch: int) -> Publisher:
@@ -46,6 +48,34 @@ class Wired:
         while len(self.records) < wanted:
             assert self.events.socket.poll(10_000), "nothing came"
             self.events.read()
+
+    def order(self, record: dict[str, Any]) -> None:
+        self.records.append(record)
+
+    def position(self, record: dict[str, Any]) -> None:
+        self.positions.append(record)
+
+    def status(self, state: str) -> None:
+        self.states.append(state)
+
+    def missed(self, topic: str, why: str) -> None:
+        self.holes.append(why)
+
+    def repeated(self, topic: str) -> None:
+        self.wholes.append(topic)
+
+    def subscribed_again(self) -> list[str]:
+        """Return what is asked for anew after the private stream says that it is ready."""
+        list(self.publisher.subscriptions())
+        self.publisher.publish(STATUS, {"state": "ready"})
+        wanted = len(self.states) + 1
+        while len(self.states) < wanted:
+            assert self.events.socket.poll(10_000), "nothing came"
+            self.events.read()
+        found: list[str] = []
+        while self.publisher.socket.poll(200):
+            found += [each.prefix for each in self.publisher.subscriptions() if each.joined]
+        return sorted(found)
 
     def close(self) -> None:
         self.events.close()
@@ -97,3 +127,13 @@ def test_what_is_no_event_is_passed_over(wired: Wired) -> None:
     wired.publisher.socket.send_multipart([TOPIC.encode(), b"\xc1"])
     wired.send("a")
     assert wired.records == [{"orderId": "a"}]
+
+
+def test_what_was_missed_is_asked_for_until_all_of_it_was_repeated(wired: Wired) -> None:
+    assert wired.subscribed_again() == [TOPIC, "private.main.position."]
+    wired.send("a", resend=True)
+    assert wired.wholes == ["order"]
+    assert wired.subscribed_again() == ["private.main.position."]
+    wired.send("b")
+    wired.send("c", resend=True)
+    assert wired.wholes == ["order"]  # a repetition that nobody waits for is no whole

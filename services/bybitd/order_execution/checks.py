@@ -17,11 +17,14 @@ from bybitd.venue.errors import FieldError
 
 
 class Checks:
-    """Checks requests; `gates` are asked in their order, after the rules of the instrument."""
+    """Checks requests. `gates` are asked in their order, and again when a request leaves that had to
+    wait. `pace` counts what passes it: it is asked once, last, for what is to be sent.
+    """
 
-    def __init__(self, rules: InstrumentGate, gates: Sequence[Gate]) -> None:
+    def __init__(self, rules: InstrumentGate, gates: Sequence[Gate], pace: Gate) -> None:
         self._rules = rules
         self._gates = tuple(gates)
+        self._pace = pace
 
     @staticmethod
     def shape(call: Call, op: str, args: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -37,6 +40,10 @@ class Checks:
     def by_rules(self, ask: Ask) -> ErrorBody | None:
         """Return why the rules of its instruments forbid a request."""
         return self._rules.refusal(ask)
+
+    def by_pace(self, ask: Ask) -> ErrorBody | None:
+        """Count a request, or return why it comes too soon after others."""
+        return self._pace.refusal(ask)
 
     def by_gates(self, ask: Ask) -> ErrorBody | None:
         """Return why a gate does not let a request through."""

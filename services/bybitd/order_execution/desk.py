@@ -238,6 +238,8 @@ class Desk:
             refusal = _no_way(op)
         if refusal is None and due_ms <= at_ms:
             refusal = _too_late(op, at_ms - due_ms)
+        if refusal is None:
+            refusal = self._checks.by_pace(ask)
         if refusal is not None:
             # What was asked for before is answered as it was then, whatever holds now.
             if orders and self._repeats.answer(call, orders):

@@ -40,6 +40,14 @@ class Ask:
         return [(f"request[{index}].", item) for index, item in enumerate(self.args["request"])]
 
 
+# What adds risk, or may: the rest takes it away, or only asks.
+ADDS_RISK: Final = frozenset(
+    {"order.create", "order.create-batch", "order.amend", "order.amend-batch"}
+    | {"position.set-leverage", "position.switch-mode", "position.trading-stop"}
+    | {"position.set-auto-add-margin"}
+)
+
+
 class Gate(Protocol):
     """Refuses what must not go out. Answers from what it knows already: it never waits.
 

@@ -23,9 +23,15 @@ from bybitd.order_execution.private_events import PrivateEvents
 from bybitd.order_execution.queries import Queries
 from bybitd.order_execution.rate_budget import SOCKET_PER_S, RateBudget
 from bybitd.order_execution.resender import Resender
+from bybitd.order_execution.safety.account_events import AccountEvents, monotonic_ms
+from bybitd.order_execution.safety.account_state import AccountState
 from bybitd.order_execution.safety.kill_desk import KillDesk
 from bybitd.order_execution.safety.kill_switch import KillSwitch
 from bybitd.order_execution.safety.lease_desk import LeaseDesk
+from bybitd.order_execution.safety.limit_gate import LimitGate
+from bybitd.order_execution.safety.pace_gate import PaceGate
+from bybitd.order_execution.safety.prices import Prices
+from bybitd.order_execution.safety.sight_gate import SightGate
 from bybitd.order_execution.safety.sweep import Sweeper
 from bybitd.order_execution.searcher import Searcher
 from bybitd.order_execution.transport import Transport
@@ -88,7 +94,11 @@ def main(program: Program) -> None:
         *(program.state_dir, settings.environment),
     )
     switch = KillSwitch(program.state_dir, account)
-    checks = Checks(rules, gates=(switch,))
+    state, prices = AccountState(), Prices(program.context, program.run_dir)
+    limited = settings.accounts[account]
+    limits = LimitGate(account, limited, orders, actions, state, prices, monotonic_ms)
+    pace = PaceGate(account, limited)
+    checks = Checks(rules, (switch, SightGate(state, account), limits), pace)
     changed = announcer.order
     desk = Desk(access, transport, departures, checks, orders, actions, flights, ids, changed)
     outcomes.next_round = desk.next_round
@@ -110,7 +120,8 @@ def main(program: Program) -> None:
     )
     kills = KillDesk(program, account, switch, sweeper)
     leases = LeaseDesk(program, account, desk.serve, orders.live.values)
-    events = PrivateEvents(program.context, program.run_dir, account, searcher.observe, look_up_all)
+    heard = AccountEvents(searcher, state, look_up_all)
+    events = PrivateEvents(program.context, program.run_dir, account, heard)
     housekeeper = Housekeeper(journal, loop.call_soon_threadsafe)
 
     def tick() -> None:
@@ -140,6 +151,8 @@ def main(program: Program) -> None:
                 "alarm": searcher.alarmed,
             },
             "rate": departures.describe(),
+            "reconciled": state.reconciled,
+            "prices": prices.describe(),
             "instruments": rules.describe(),
             "journal": {"path": str(path), "sync": settings.journal.sync},
             **kills.describe(),
@@ -150,10 +163,11 @@ def main(program: Program) -> None:
     program.handle({"order.status": Queries(orders, journal).status})
     program.details = details
     loop.add_reader(events.socket, events.read)
+    loop.add_reader(prices.socket, prices.read)
     loop.call_every(_TICK_S, tick)
     loop.call_every(CHECKPOINT_PERIOD_S, housekeeper.turn)
     restart.take_over(orders, actions, searcher)
     access.start()
     kills.start()
     closing = [departures.close, transport.close, look_ups.close, fetches.close, access.close]
-    program.run(closing=[*closing, events.close, housekeeper.close, journal.close])
+    program.run(closing=[*closing, events.close, prices.close, housekeeper.close, journal.close])

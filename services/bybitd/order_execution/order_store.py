@@ -5,7 +5,7 @@ ever. A change goes to the journal first, then to those who listen.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bybitd.order_execution.actions import Action
@@ -138,6 +138,10 @@ class ActionStore:
     def get(self, action_id: str) -> Action | None:
         """Return an action of which more may be found out."""
         return self._open.get(action_id)
+
+    def amends(self) -> Iterator[Action]:
+        """Yield the amends of which it is not known whether they were done."""
+        return (action for action in self._open.values() if action.op == "order.amend")
 
     def overtaken(self, action: Action) -> bool:
         """Tell whether a later amend of the same order went out."""

@@ -1,15 +1,15 @@
-"""The orders of this account as its private stream publishes them, over the local socket.
+"""What the private stream of this account tells: its orders, its positions, and how it is itself.
 
-A hole in `seq` or a new `epoch` means that something was missed, and so may everything before the
-first message: then every living order is looked up.
+Read at the stream's own door. A hole in `seq` or a new `epoch` means that something was missed, and
+so may everything before the first message: the topic is then subscribed anew, which repeats what is
+there (`ipc/PROTOCOL.md`, "Snapshots"). Whoever listens hears of both.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
 
 import zmq
 
@@ -17,34 +17,55 @@ from bybitbus import codec, topics
 from bybitbus.endpoints import events_address
 from bybitbus.errors import CodecError
 
+_STATE: Final = ("order", "position")
 log = logging.getLogger(__name__)
 
 
+class Listener(Protocol):
+    """Who hears of it."""
+
+    def order(self, record: dict[str, Any]) -> None:
+        """One record of the `order` topic."""
+
+    def position(self, record: dict[str, Any]) -> None:
+        """One record of the `position` topic."""
+
+    def status(self, state: str) -> None:
+        """The state of the private stream, at least once a second while it lives."""
+
+    def missed(self, topic: str, why: str) -> None:
+        """Something of `order` or `position` was missed; all of it will be repeated."""
+
+    def repeated(self, topic: str) -> None:
+        """All that is open is repeated now: the records that follow are the whole."""
+
+
 class PrivateEvents:
-    """A subscription to `private.<account>.order.` at the private stream's own door."""
+    """Subscriptions to the private stream of an account."""
 
     def __init__(
         self,
         context: zmq.Context[zmq.Socket[bytes]],
         run_dir: Path,
         account: str,
-        on_record: Callable[[dict[str, Any]], object],
-        on_hole: Callable[[str], None],
+        listener: Listener,
     ) -> None:
         self.received = 0
         self.holes = 0
-        self._topic = topics.join(f"private.{account}", "order").encode()
-        self._on_record = on_record
-        self._on_hole = on_hole
-        self._epoch = 0
-        self._seq = 0
+        program = f"private-stream-{account}"
+        self._status = topics.join("gateway", f"status.{program}").encode()
+        self._names = {topics.join(f"private.{account}", name).encode(): name for name in _STATE}
+        self._last = dict.fromkeys(_STATE, (0, 0))  # epoch and seq
+        self._unsure = set(_STATE)  # what has not been told as a whole since something was missed
+        self._listener = listener
         self.socket = context.socket(zmq.SUB)
         self.socket.linger = 0
         self.socket.rcvhwm = 100_000
         self.socket.reconnect_ivl = 100
         self.socket.reconnect_ivl_max = 1000
-        self.socket.subscribe(self._topic)
-        self.socket.connect(events_address(run_dir, f"private-stream-{account}"))
+        for topic in (self._status, *self._names):
+            self.socket.subscribe(topic)
+        self.socket.connect(events_address(run_dir, program))
 
     def read(self) -> None:
         """Take what has come in."""
@@ -53,34 +74,53 @@ class PrivateEvents:
                 frames = self.socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            # A subscription is a prefix: `order.` would match nothing longer, but be sure.
-            if len(frames) == 2 and frames[0] == self._topic:
-                self._take(frames[1])
+            if len(frames) == 2:
+                self._take(*frames)
 
     def close(self) -> None:
         """Close the socket."""
         self.socket.close()
 
-    def _take(self, body: bytes) -> None:
+    def _take(self, topic: bytes, body: bytes) -> None:
+        # A subscription is a prefix: these would match nothing longer, but be sure.
+        name = self._names.get(topic)
+        if name is None and topic != self._status:
+            return
         try:
             event = codec.decode_event(body)
         except CodecError as error:
-            log.warning("< private order event: %s", error)
+            log.warning("< private %s event: %s", name or "status", error)
+            return
+        if name is None:
+            self._heard(str(event.get("state", "")))
             return
         self.received += 1
-        missed = self._count(event)
+        if missed := self._count(name, event):
+            self.holes += 1
+            self._unsure.add(name)
+            self._listener.missed(name, missed)
+        if event.get("resend") and name in self._unsure:
+            self._unsure.discard(name)
+            self._listener.repeated(name)
+        tell = self._listener.order if name == "order" else self._listener.position
         data = event.get("data")
         for record in data if isinstance(data, list) else ():
             if isinstance(record, dict):
-                self._on_record(record)
-        if missed:
-            self.holes += 1
-            self._on_hole(missed)
+                tell(record)
 
-    def _count(self, event: dict[str, Any]) -> str:
+    def _heard(self, state: str) -> None:
+        self._listener.status(state)
+        if state != "ready":
+            return  # it repeats nothing that it can not vouch for
+        for topic, name in self._names.items():
+            if name in self._unsure:
+                self.socket.unsubscribe(topic)
+                self.socket.subscribe(topic)
+
+    def _count(self, name: str, event: dict[str, Any]) -> str:
         epoch, seq = int(event.get("epoch", 0)), int(event.get("seq", 0))
-        before, last = self._epoch, self._seq
-        self._epoch, self._seq = epoch, seq
+        before, last = self._last[name]
+        self._last[name] = epoch, seq
         if epoch != before:
             return "the private stream began anew" if before else "the private stream was joined"
         if seq > last + 1 or (event.get("resend") and seq > last):

@@ -24,6 +24,7 @@ from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.ops import OPS
 from bybitbus.publisher import Publisher
 from bybitbus.server import Call, Server
+from bybitd.runtime.late_joiners import LateJoiners
 from bybitd.runtime.loop import Loop
 from bybitd.runtime.process import resident_bytes
 from bybitd.settings import Settings
@@ -85,6 +86,7 @@ class Program:
         self._no_topic: list[Callable[[str, TopicError], None]] = []
         self.topics: set[str] = set()  # what subscribers ask this process for, as they wrote it
         self._status_topic = topics.join("gateway", f"status.{name}")
+        self._joiners = LateJoiners(self.loop, lambda _topic: self.publish_status())
 
     @cached_property
     def ip_gate(self) -> IpGate:
@@ -252,6 +254,8 @@ class Program:
                 self.topics.add(prefix)
             else:
                 self.topics.discard(prefix)
+            if joined and prefix == self._status_topic:
+                self._joiners.joined(prefix)
             for callback in self._joined if joined else self._left:
                 callback(topic, prefix)
 

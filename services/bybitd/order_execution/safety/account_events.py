@@ -1,0 +1,49 @@
+"""Shares out what the private stream tells: to the ledger what is ours, the rest to the limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bybitd.order_execution.safety.account_state import AccountState
+from bybitd.order_execution.searcher import Searcher
+
+
+class AccountEvents:
+    """Listens to `PrivateEvents`. `look_up_all` is called with the reason if orders were missed."""
+
+    def __init__(
+        self, searcher: Searcher, state: AccountState, look_up_all: Callable[[str], None]
+    ) -> None:
+        self._searcher = searcher
+        self._state = state
+        self._look_up_all = look_up_all
+
+    def order(self, record: dict[str, Any]) -> None:
+        """Take a record of an order."""
+        if self._searcher.observe(record) is None:
+            self._state.foreign(record)
+
+    def position(self, record: dict[str, Any]) -> None:
+        """Take a record of a position."""
+        self._state.positions.take(record)
+
+    def status(self, state: str) -> None:
+        """Take the private stream's word on itself."""
+        self._state.status(state, monotonic_ms())
+
+    def missed(self, topic: str, why: str) -> None:
+        """Trust no more what may be wrong now."""
+        self._state.doubt(topic)
+        if topic == "order":
+            self._look_up_all(why)
+
+    def repeated(self, topic: str) -> None:
+        """Begin anew with what is told next."""
+        self._state.begin(topic)
+
+
+def monotonic_ms() -> int:
+    """Return the clock that ages are kept on."""
+    return time.monotonic_ns() // 1_000_000
