@@ -177,15 +177,22 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
         )
         no_rules: Any = SimpleNamespace(refusal=lambda _ask: None, hold=rig.hold)
         rig.desk = Desk(
-            *(access, stand_in, rig.departures, Checks(no_rules, (rig,))),
+            *(access, stand_in, rig.departures, Checks(no_rules, (rig,), Unhurried())),
             *(rig.orders, actions, flights, LinkIds("t", 1), lambda _order: None),
         )
         outcomes.next_round = rig.desk.next_round
         outcomes.again = Resender(
             *(stand_in, access, stand_in, rig.departures),
-            *(rig.orders, actions, flights, LinkIds("r", 1)),
+            *(rig.orders, actions, flights, LinkIds("r", 1), lambda: False),
         ).again
         yield rig
+
+
+class Unhurried:
+    """A pace that nothing is too fast for."""
+
+    def refusal(self, _ask: Ask) -> None:
+        """Let everything through."""
 
 
 @dataclass

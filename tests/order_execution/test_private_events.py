@@ -27,7 +27,7 @@ class Wired:
         self.holes: list[str] = []
         self.address = events_address(run_dir, "private-stream-main")
         self.positions: list[dict[str, Any]] = []
-        self.states: list[str] = []
+        self.states: list[bool] = []
         self.wholes: list[str] = []
         self.events = PrivateEvents(self.context, run_dir, "main", self)
         self.publisher = self.publish_as(epoch=1)
@@ -55,8 +55,8 @@ class Wired:
     def position(self, record: dict[str, Any]) -> None:
         self.positions.append(record)
 
-    def status(self, state: str) -> None:
-        self.states.append(state)
+    def status(self, vouched: bool) -> None:
+        self.states.append(vouched)
 
     def missed(self, topic: str, why: str) -> None:
         self.holes.append(why)
@@ -67,7 +67,7 @@ class Wired:
     def subscribed_again(self) -> list[str]:
         """Return what is asked for anew after the private stream says that it is ready."""
         list(self.publisher.subscriptions())
-        self.publisher.publish(STATUS, {"state": "ready"})
+        self.publisher.publish(STATUS, {"vouched": True})
         wanted = len(self.states) + 1
         while len(self.states) < wanted:
             assert self.events.socket.poll(10_000), "nothing came"

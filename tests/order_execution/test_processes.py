@@ -190,16 +190,17 @@ def test_another_order_under_a_used_id_is_refused(gateway: Gateway) -> None:
 def test_an_order_in_flight_when_the_process_is_killed_is_found_by_the_next(
     gateway: Gateway,
 ) -> None:
-    gateway.stop(PRIVATE)
     gateway.config.write_text("environment: sim\n")  # waits 5 s for an answer
     gateway.stop(ORDERS)
     gateway.start(ORDERS)
+    gateway.stop(PRIVATE)
     gateway.simulator.fault("lose_ack", when="after", op="order.create")
     before = gateway.trade_requests()
     with pytest.raises(AssertionError):
         gateway_create_and_kill(gateway, "killed-1", before)
     gateway.config.write_text(QUICK)
-    gateway.start(ORDERS)
+    gateway.start(ORDERS, ready=False)
+    gateway.wait(lambda: gateway.ask(ORDERS, "gateway.ping"), "the next run")
     assert gateway.wait_order("killed-1", "open")["outcome"] == "accepted"
     assert len(gateway.at_exchange("killed-1")) == 1
     assert gateway.create("killed-1").ok

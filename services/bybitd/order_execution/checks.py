@@ -17,8 +17,8 @@ from bybitd.venue.errors import FieldError
 
 
 class Checks:
-    """Checks requests. `gates` are asked in their order, and again when a request leaves that had to
-    wait. `pace` counts what passes it: it is asked once, last, for what is to be sent.
+    """Checks requests. `gates` are asked in their order, and again when one leaves that had to wait.
+    `pace` counts what passes it: it is asked once, last, for what is to be sent.
     """
 
     def __init__(self, rules: InstrumentGate, gates: Sequence[Gate], pace: Gate) -> None:

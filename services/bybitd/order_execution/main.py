@@ -77,6 +77,8 @@ def main(program: Program) -> None:
     def show_state() -> None:
         if switch.killed is not None:
             program.set_state("degraded", f"the account is stopped: {switch.killed.reason}")
+        elif not state.reconciled:
+            program.set_state("starting", "the account was not compared with the exchange yet")
         elif transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:

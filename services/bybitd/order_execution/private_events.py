@@ -30,8 +30,8 @@ class Listener(Protocol):
     def position(self, record: dict[str, Any]) -> None:
         """One record of the `position` topic."""
 
-    def status(self, state: str) -> None:
-        """The state of the private stream, at least once a second while it lives."""
+    def status(self, vouched: bool) -> None:
+        """Whether the private stream vouches for what it tells; at least once a second."""
 
     def missed(self, topic: str, why: str) -> None:
         """Something of `order` or `position` was missed; all of it will be repeated."""
@@ -92,7 +92,7 @@ class PrivateEvents:
             log.warning("< private %s event: %s", name or "status", error)
             return
         if name is None:
-            self._heard(str(event.get("state", "")))
+            self._heard(event.get("vouched") is True)
             return
         self.received += 1
         if missed := self._count(name, event):
@@ -108,9 +108,9 @@ class PrivateEvents:
             if isinstance(record, dict):
                 tell(record)
 
-    def _heard(self, state: str) -> None:
-        self._listener.status(state)
-        if state != "ready":
+    def _heard(self, vouched: bool) -> None:
+        self._listener.status(vouched)
+        if not vouched:
             return  # it repeats nothing that it can not vouch for
         for topic, name in self._names.items():
             if name in self._unsure:

@@ -228,6 +228,7 @@ class Account:
 def describe(account: Account) -> Mapping[str, Any]:
     """Return what the status shows of it."""
     return {
+        "vouched": account.ready,
         "open_orders": len(account.state.orders),
         "positions": len(account.state.positions.open()),
         "compared": account.compared,

@@ -167,7 +167,7 @@ def test_a_lease_that_makes_no_sense_is_refused_by_name(
 @pytest.fixture(scope="module")
 def shared() -> Any:
     with running() as gateway:
-        gateway.start(ORDERS)
+        gateway.start(PRIVATE, ORDERS)
         yield gateway
 
 

@@ -29,9 +29,9 @@ class AccountEvents:
         """Take a record of a position."""
         self._state.positions.take(record)
 
-    def status(self, state: str) -> None:
+    def status(self, vouched: bool) -> None:
         """Take the private stream's word on itself."""
-        self._state.status(state, monotonic_ms())
+        self._state.status(vouched, monotonic_ms())
 
     def missed(self, topic: str, why: str) -> None:
         """Trust no more what may be wrong now."""

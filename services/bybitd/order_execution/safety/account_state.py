@@ -22,17 +22,17 @@ class AccountState:
         self.reconciled = False
         self.positions = Positions()
         self._foreign: dict[str, Open] = {}
-        self._ready_ms: int | None = None
+        self._vouched_ms: int | None = None
         self._doubtful = {"order", "position"}
 
-    def status(self, state: str, now_ms: int) -> None:
-        """Take the private stream's word on itself."""
-        self._ready_ms = now_ms if state == "ready" else None
-        self.reconciled = self.reconciled or state == "ready"
+    def status(self, vouched: bool, now_ms: int) -> None:
+        """Take the private stream's word on itself: whether its state is the exchange's."""
+        self._vouched_ms = now_ms if vouched else None
+        self.reconciled = self.reconciled or vouched
 
     def sees(self, now_ms: int) -> bool:
         """Tell whether what is known here is what is so."""
-        heard = self._ready_ms is not None and now_ms - self._ready_ms < SILENT_MS
+        heard = self._vouched_ms is not None and now_ms - self._vouched_ms < SILENT_MS
         return heard and not self._doubtful
 
     def foreign(self, record: Mapping[str, Any]) -> None:
