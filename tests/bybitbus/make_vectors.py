@@ -795,6 +795,19 @@ REPLIES: list[tuple[str, Message]] = [
         },
     ),
     (
+        "refused by a limit of the configuration",
+        {
+            "id": "c0ffee-22",
+            "ok": False,
+            "error": _refused(
+                "risk_refused",
+                "order.create: max_order_value: the order comes to 64000; 50000 is allowed",
+                hint="the limit stands in accounts.main.limits.max_order_value",
+            ),
+            "t": _AT_ONCE,
+        },
+    ),
+    (
         "refused: the account was stopped",
         {
             "id": "c0ffee-19",

@@ -17,7 +17,7 @@ from bybitd.venue.errors import FieldError
 
 
 class Checks:
-    """Checks requests. `gates` are asked in their order, and again when one leaves that had to wait.
+    """Checks requests. `gates` are asked in their order, and again when one leaves that has waited.
     `pace` counts what passes it: it is asked once, last, for what is to be sent.
     """
 
