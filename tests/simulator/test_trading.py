@@ -276,7 +276,7 @@ def test_amends_that_cannot_be_are_refused_and_change_nothing(desk):
     assert refused(desk, amend, **where, orderLinkId="m")[0] == 10001
     assert refused(desk, amend, **where, orderLinkId="m", qty="500")[0] == 110007
     assert refused(desk, amend, **where, orderLinkId="m", price="1.05")[0] == 10001
-    assert refused(desk, amend, **where, orderLinkId="m", takeProfit="99000")[0] == 10001
+    assert refused(desk, amend, **where, orderLinkId="m", takeProfit="99000")[0] == 110059
     assert refused(desk, amend, **where, orderLinkId="x", qty="1") == (
         110001,
         "order not exists or too late to replace",
@@ -416,8 +416,8 @@ def test_a_batch_has_a_largest_size(desk, category, most):
         ({"reduceOnly": "true"}, 10001),
         ({"smpType": "CancelAll"}, 10001),
         ({"triggerPrice": "91000"}, 10001),
-        ({"takeProfit": "99000"}, 10001),
-        ({"stopLoss": "80000"}, 10001),
+        ({"takeProfit": "80000"}, 10001),
+        ({"stopLoss": "95000"}, 10001),
         ({"orderFilter": "StopOrder"}, 10001),
         ({"qty": "0.001", "price": "90"}, 110094),
     ],

@@ -9,7 +9,7 @@ import msgspec
 
 from bybitd.simulator.bound import Bound
 from bybitd.simulator.instruments import Instrument
-from bybitd.simulator.orders import Order
+from bybitd.simulator.orders import PROTECTING, Order
 from bybitd.simulator.positions import Position
 
 START_BALANCES = {
@@ -31,6 +31,38 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     record: dict[str, Any]
 
 
+class Protection(msgspec.Struct, kw_only=True):
+    """Market maker protection of one base coin (Bybit V5, Set MMP), and what it has counted."""
+
+    window_ms: int = 5_000
+    frozen_ms: int = 100
+    qty_limit: Decimal = Decimal(100)
+    delta_limit: Decimal = Decimal(100)
+    frozen_until_ms: int = 0
+    fills: list[tuple[int, Decimal, Decimal]] = []  # time, quantity, delta
+
+    def frozen(self, now_ms: int) -> bool:
+        """Tell whether orders under protection are refused now; a period of 0 has no end."""
+        return self.frozen_until_ms < 0 or now_ms < self.frozen_until_ms
+
+
+def _usual_reprices() -> dict[str, bool]:
+    return {"spot": False, "linear": True, "inverse": True}
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """What an account may choose beside leverage and position mode.
+
+    `reprices` tells by category whether a price beyond the limit is moved to it or refused; `dcp`
+    maps a product to its time window in seconds, `mmp` a base coin to its protection.
+    """
+
+    isolated: bool = False
+    reprices: dict[str, bool] = msgspec.field(default_factory=_usual_reprices)
+    dcp: dict[str, int] = {}
+    mmp: dict[str, Protection] = {}
+
+
 class Account:
     """The state of one uid. Nothing here decides anything; see trading and margin."""
 
@@ -47,7 +79,10 @@ class Account:
         self.closed_orders: dict[str, Order] = {}
         self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
         self.last_row = 0
+        self.settings = Settings()
         self._open_by_symbol: dict[tuple[str, str], dict[str, Order]] = {}
+        self._waiting: dict[tuple[str, str], dict[str, Order]] = {}
+        self._reducing: dict[tuple[str, str], dict[str, Order]] = {}
         self._links: dict[tuple[bool, str], str] = {}
 
     def next_row(self) -> int:
@@ -63,21 +98,37 @@ class Account:
         if not order.open:
             self.closed_orders[order.order_id] = order
             return
+        key = (order.category, order.symbol)
         self.open_orders[order.order_id] = order
-        self._open_by_symbol.setdefault((order.category, order.symbol), {})[order.order_id] = order
+        self._open_by_symbol.setdefault(key, {})[order.order_id] = order
+        if order.waiting:
+            self._waiting.setdefault(key, {})[order.order_id] = order
+        elif order.reduce_only:
+            self._reducing.setdefault(key, {})[order.order_id] = order
         self.open_count[order.category] += 1
         self.bound.touch(order)
 
     def retire(self, order: Order) -> None:
         """Move an order that has ended to the history, which forgets its oldest."""
         if self.open_orders.pop(order.order_id, None) is not None:
-            del self._open_by_symbol[order.category, order.symbol][order.order_id]
+            key = (order.category, order.symbol)
+            del self._open_by_symbol[key][order.order_id]
+            self._waiting.get(key, {}).pop(order.order_id, None)
+            self._reducing.get(key, {}).pop(order.order_id, None)
             self.open_count[order.category] -= 1
             self.bound.release(order)
         self.closed_orders[order.order_id] = order
         if len(self.closed_orders) > CLOSED_KEPT:
             oldest = self.closed_orders.pop(next(iter(self.closed_orders)))
             self._links.pop((oldest.category == "spot", oldest.link_id), None)
+
+    def triggered(self, order: Order) -> None:
+        """Move an order that has seen its price to those that are on their way to the book."""
+        key = (order.category, order.symbol)
+        self._waiting.get(key, {}).pop(order.order_id, None)
+        if order.reduces:
+            self._reducing.setdefault(key, {})[order.order_id] = order
+        self.bound.touch(order)
 
     def order(self, order_id: str) -> Order | None:
         return self.open_orders.get(order_id) or self.closed_orders.get(order_id)
@@ -90,10 +141,31 @@ class Account:
     def open_on(self, category: str, symbol: str) -> Iterator[Order]:
         yield from tuple(self._open_by_symbol.get((category, symbol), {}).values())
 
-    def open_count_on(self, category: str, symbol: str) -> int:
-        return len(self._open_by_symbol.get((category, symbol), ()))
+    def waiting_on(self, category: str, symbol: str) -> list[Order]:
+        """List the orders of a symbol that wait for a price."""
+        return list(self._waiting.get((category, symbol), {}).values())
+
+    def reducing_on(self, category: str, symbol: str) -> list[Order]:
+        """List the orders of a symbol, past their trigger, that may only reduce a position."""
+        return list(self._reducing.get((category, symbol), {}).values())
+
+    def protecting(self, it: Instrument, idx: int) -> list[Order]:
+        """List the waiting TP/SL and trailing stops of a position."""
+        waiting = self._waiting.get((it.category, it.symbol))
+        if not waiting:
+            return []
+        return [o for o in waiting.values() if o.position_idx == idx and o.stop_type in PROTECTING]
+
+    def active_count_on(self, category: str, symbol: str) -> int:
+        """Count the open orders of a symbol that do not wait for a price."""
+        key = (category, symbol)
+        return len(self._open_by_symbol.get(key, ())) - len(self._waiting.get(key, ()))
 
     # --- positions
+    def indexes(self, it: Instrument) -> tuple[int, ...]:
+        """List the position indexes that an instrument has in the mode of the account."""
+        return (1, 2) if it.category == "linear" and it.symbol in self.hedged else (0,)
+
     def position(self, it: Instrument, idx: int) -> Position:
         """Give a position; a flat one that is not kept when there was never any."""
         kept = self.positions.get((it.category, it.symbol, idx))

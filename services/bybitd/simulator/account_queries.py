@@ -26,7 +26,6 @@ Params = Mapping[str, str]
 _WEEK_MS = 7 * 86_400_000
 _DAY_MS = 86_400_000
 _RECENTLY_CLOSED = 500
-_OTHER_FILTERS = ("StopOrder", "tpslOrder", "OcoOrder", "BidirectionalTpslOrder")
 
 
 class AccountQueries:
@@ -44,6 +43,11 @@ class AccountQueries:
             "/v5/account/wallet-balance": self._wallet,
             "/v5/account/info": self._info,
             "/v5/account/fee-rate": self._fee_rate,
+            "/v5/account/query-dcp-info": self._dcp,
+            "/v5/account/mmp-state": self._mmp,
+            "/v5/account/smp-group": self._smp_group,
+            "/v5/account/user-setting-config": self._user_settings,
+            "/v5/asset/coin-greeks": self._greeks,
             "/v5/user/query-api": self._key,
         }
 
@@ -81,9 +85,8 @@ class AccountQueries:
         return self._order_page(orders, params, {"extraFees": ""})
 
     def _chosen(self, orders: Iterable[Order], category: str, params: Params) -> list[Order]:
-        if params.get("orderFilter") in _OTHER_FILTERS:
-            return []
-        orders = [order for order in orders if order.category == category]
+        kept = _filtered(params.get("orderFilter", ""), spot=category == "spot")
+        orders = [order for order in orders if order.category == category and kept(order)]
         if order_id := params.get("orderId"):
             return [order for order in orders if order.order_id == order_id]
         if link_id := params.get("orderLinkId"):
@@ -202,7 +205,7 @@ class AccountQueries:
     # --- settings
     def _info(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
         return {
-            "marginMode": "REGULAR_MARGIN",
+            "marginMode": "ISOLATED_MARGIN" if account.settings.isolated else "REGULAR_MARGIN",
             "updatedTime": str(self._start_ms),
             "unifiedMarginStatus": 6,
             "dcpStatus": "OFF",
@@ -229,6 +232,57 @@ class AccountQueries:
         symbols = [instrument_of(self._markets, params).symbol] if params.get("symbol") else listed
         result: dict[str, Any] = {"category": category} if category == "spot" else {}
         return result | {"list": [{"symbol": symbol, **rates} for symbol in symbols]}
+
+    def _dcp(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
+        infos = [
+            {"product": product, "dcpStatus": "ON", "timeWindow": str(window)}
+            for product, window in account.settings.dcp.items()
+        ]
+        return {"dcpInfos": infos}
+
+    def _mmp(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
+        base = params.get("baseCoin")
+        if not base:
+            raise parameter_error("params error: baseCoin is required")
+        kept = account.settings.mmp.get(base)
+        if kept is None:
+            return {"result": []}
+        row = {
+            "baseCoin": base,
+            "mmpEnabled": True,
+            "window": str(kept.window_ms),
+            "frozenPeriod": str(kept.frozen_ms),
+            "qtyLimit": plain(kept.qty_limit),
+            "deltaLimit": plain(kept.delta_limit),
+            "vegaLimit": "500000",
+            "mmpFrozenUntil": str(max(0, kept.frozen_until_ms)),
+            "mmpFrozen": kept.frozen(now_ms),
+        }
+        return {"result": [row]}
+
+    def _smp_group(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
+        return {"smpGroup": 0}
+
+    def _user_settings(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
+        # The sense of the two flags is opposite: true re-prices on spot and refuses on contracts.
+        return {
+            "lpaSpot": account.settings.reprices["spot"],
+            "lpaPerp": not account.settings.reprices["linear"],
+            "deltaEnable": False,
+            "smsef": False,
+            "fmsef": False,
+        }
+
+    def _greeks(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
+        listed = self._markets.instruments.get("option", {})
+        held = {
+            listed[position.symbol].base
+            for position in account.positions.values()
+            if position.category == "option" and position.size and position.symbol in listed
+        }
+        chosen = params.get("baseCoin")
+        bases = [base for base in sorted(held) if not chosen or base == chosen]
+        return {"list": [self._margin.greeks_record(account, base, now_ms) for base in bases]}
 
     def _key(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
         # `apiKey` and `readOnly` belong to the key that asks; the wire knows it and fills them in.
@@ -274,6 +328,17 @@ class AccountQueries:
             "kycLevel": "LEVEL_DEFAULT",
             "kycRegion": "",
         }
+
+
+def _filtered(chosen: str, *, spot: bool) -> Callable[[Order], bool]:
+    """Make the filter that `orderFilter` means; none is all kinds."""
+    if not chosen:
+        return lambda order: True
+    if chosen == "Order" or (chosen == "OpenOrder" and not spot):
+        return lambda order: not order.waiting
+    if chosen == "StopOrder":
+        return lambda order: order.stop_type == "Stop" if spot else bool(order.stop_type)
+    return lambda order: order.stop_type == chosen
 
 
 def _span(params: Params, now_ms: int) -> tuple[int, int]:

@@ -78,7 +78,7 @@ class Changes:
         self._of(account).coins[coin] = None
 
     def settings(self, account: Account) -> None:
-        """Note that leverage or position mode changed."""
+        """Note that leverage, position mode or another setting changed."""
         self._of(account).settings = True
 
     def _of(self, account: Account) -> _Touched:
@@ -119,7 +119,7 @@ class Changes:
                 account.realised.get(coin, Decimal(0)),
             )
         if changed.settings:
-            store.save_settings(uid, account.leverage, account.hedged)
+            store.save_settings(account)
 
     def _tell(self, account: Account, changed: _Touched, now_ms: int) -> None:
         orders = [order_record(order, it) for order, it in changed.orders.values()]

@@ -11,7 +11,9 @@ from typing import Any
 
 from bybitd.simulator import catalogue
 from bybitd.simulator.account import START_BALANCES, Account
+from bybitd.simulator.account_api import DCP_PRODUCTS, AccountApi
 from bybitd.simulator.account_queries import AccountQueries
+from bybitd.simulator.amends import Amends
 from bybitd.simulator.book import Fill
 from bybitd.simulator.changes import Changes
 from bybitd.simulator.fair_value import FairValue
@@ -29,12 +31,14 @@ from bybitd.simulator.order_api import OrderApi
 from bybitd.simulator.orders import order_summary
 from bybitd.simulator.parameters import number
 from bybitd.simulator.position_api import PositionApi
+from bybitd.simulator.pre_check import PreCheck
 from bybitd.simulator.refusal import Refusal, UnknownTopic
 from bybitd.simulator.schedule import Schedule
 from bybitd.simulator.spread_queries import SpreadQueries
 from bybitd.simulator.store import AccountStore
 from bybitd.simulator.system_status import SystemStatus
 from bybitd.simulator.trading import Trading
+from bybitd.simulator.trading_stop_api import TradingStopApi
 
 __all__ = ["ApiKey", "Exchange", "ExchangeConfig", "Refusal", "UnknownTopic"]
 
@@ -105,9 +109,13 @@ class Exchange:
             | self._status.routes
         )
         self._private = AccountQueries(self._markets, margin, now_ms)
+        amends = Amends(self._markets, margin, self._changes, self._trading)
         self._actions = (
-            OrderApi(self._markets, self._trading).routes
+            OrderApi(self._markets, self._trading, amends).routes
             | PositionApi(self._markets, self._changes).routes
+            | TradingStopApi(self._markets, self._trading).routes
+            | AccountApi(self._changes).routes
+            | PreCheck(self._markets, margin, self._trading, ids).routes
         )
         for uid in dict.fromkeys(key.uid for key in config.api_keys):
             self._open_account(uid, store)
@@ -147,10 +155,16 @@ class Exchange:
     def _run(self, market: Market) -> None:
         """Bring a market to the present, tell what happened, and see when it is wanted again."""
         market.advance(self._now_ms)
+        if market.watcher is not None:
+            market.watcher(market, self._now_ms)
         self._changes.settle(self._now_ms)
         self._topics.poll(market, self._now_ms)
         if market.user_orders or self._topics.listened(market):
-            due_ms = min(market.next_event_ms(), self._topics.due_ms(market))
+            due_ms = min(
+                market.next_event_ms(),
+                self._topics.due_ms(market),
+                self._trading.triggers.due_ms(market, self._now_ms),
+            )
             self._schedule.set(market, due_ms, self._now_ms)
         else:
             self._schedule.set(market, float("inf"), self._now_ms)
@@ -296,6 +310,20 @@ class Exchange:
             self._forced.execute(account, exec_type, it, size, self._now_ms)
         finally:
             self._settle()
+
+    def dcp_window_s(self, uid: int, product: str) -> int | None:
+        """Tell after how many seconds of disconnection orders of a product are cancelled."""
+        return self._accounts[uid].settings.dcp.get(product)
+
+    def cancel_disconnected(self, uid: int, product: str, now_ms: int) -> None:
+        """Cancel the active orders of a product, whose owner has been gone for too long (DCP)."""
+        self._now_ms = max(self._now_ms, now_ms)
+        account = self._accounts[uid]
+        for category, symbol in {(o.category, o.symbol) for o in account.open_orders.values()}:
+            if category in DCP_PRODUCTS[product]:
+                it = self._markets.instruments[category][symbol]
+                self._trading.cancel_active_on(account, it, "CancelByDCP", self._now_ms)
+        self._settle()
 
     # --- the truth, for tests
     def orders(self) -> list[tuple[int, dict[str, Any]]]:

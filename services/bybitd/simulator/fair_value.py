@@ -89,11 +89,15 @@ class FairValue:
 
     def option(self, it: Instrument, at_ms: float) -> OptionValue:
         """Value an option by Black and Scholes with a simple smile, rates at zero."""
+        moneyness = math.log(float(it.strike) / self.index(it.reference, at_ms))
+        return self.option_at(it, at_ms, 0.52 + 0.35 * moneyness * moneyness)
+
+    def option_at(self, it: Instrument, at_ms: float, iv: float) -> OptionValue:
+        """Value an option at an implied volatility (0.1 is 10 percent)."""
         underlying = self.index(it.reference, at_ms)
         strike = float(it.strike)
         years = max(1e-6, (it.delivery_ms - at_ms) / _YEAR_MS)
         moneyness = math.log(strike / underlying)
-        iv = 0.52 + 0.35 * moneyness * moneyness
         spread = iv * math.sqrt(years)
         d1 = -moneyness / spread + spread / 2
         density = math.exp(-d1 * d1 / 2) / math.sqrt(2 * math.pi)

@@ -11,7 +11,7 @@ from bybitd.simulator.fair_value import FairValue
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.market import Market, Trade
 from bybitd.simulator.orders import Order
-from bybitd.simulator.positions import Change, apply_fill, money
+from bybitd.simulator.positions import Change, apply_fill, money, value
 
 # (taker, maker) by category
 FEE_RATES = {
@@ -57,6 +57,7 @@ class Fills:
         order.value += worth
         order.fees = order.fees | {fee_coin: order.fees.get(fee_coin, Decimal(0)) + fee}
         order.closed_pnl += change.profit
+        order.fill_count += 1
         order.status = "Filled" if order.filled == order.lots else "PartiallyFilled"
         order.updated_ms = trade.at_ms
         self._changes.coin(account, fee_coin)
@@ -85,7 +86,7 @@ class Fills:
             "closedSize": plain(change.closed),
             "isMaker": maker,
             "isLeverage": str(order.is_leverage) if it.category == "spot" else "0",
-            "stopOrderType": "UNKNOWN",
+            "stopOrderType": order.stop_type or "UNKNOWN",
             "markPrice": plain(market.mark_price(trade.at_ms)),
             "indexPrice": "",
             "underlyingPrice": "",
@@ -131,9 +132,14 @@ class Fills:
     ) -> Change:
         position = account.position(it, order.position_idx)
         was_flat = not position.size
+        entry = position.average
         price = it.price.decimal(trade.tick)
         signed = it.size.decimal(trade.lots) * order.side
         change = apply_fill(position, it, signed, price)
+        if change.closed:
+            order.closed += change.closed
+            order.entry_value += value(it, change.closed, entry)
+            order.exit_value += value(it, change.closed, price)
         if not position.created_ms:
             position.created_ms = trade.at_ms
         if was_flat:

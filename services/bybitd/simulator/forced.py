@@ -81,7 +81,7 @@ class Forced:
         position.status = status
         self._changes.position(account, it, position.idx)
         if exec_type == "BustTrade":
-            self._trading.cancel_all_on(account, it, "CancelAllBeforeLiq", now_ms)
+            self._trading.cancel_active_on(account, it, "CancelAllBeforeLiq", now_ms)
         self._changes.settle(now_ms)
         market = self._markets.of(it)
         tick = max(1, it.price.nearest(float(market.mark_price(now_ms))))

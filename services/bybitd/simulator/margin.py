@@ -95,13 +95,16 @@ class Margin:
     def order_needs(self, account: Account, it: Instrument, order: Order) -> tuple[str, Decimal]:
         """Give the coin and the amount that an order binds while `leaves` is open."""
         lots = order.leaves
+        if order.waiting and not _holds_while_waiting(order):
+            return (it.quote if it.category == "spot" else it.settle), _ZERO
         if it.category == "spot":
-            if order.budget is not None:
+            if order.budget is not None and order.side > 0:
                 return it.quote, order.budget - order.value
             if order.side > 0:
-                return it.quote, money(it.value(lots, order.tick))
+                tick = order.tick or order.trigger_tick
+                return it.quote, money(it.value(lots, tick))
             return it.base, it.size.decimal(lots)
-        if order.reduce_only:
+        if order.reduces:
             return it.settle, _ZERO
         position = account.position(it, order.position_idx)
         if (position.size > 0) != (order.side > 0):
@@ -202,6 +205,13 @@ class Margin:
                 for coin in coins
             ],
         }
+
+
+def _holds_while_waiting(order: Order) -> bool:
+    """Tell whether an order that waits binds its coins: TP/SL of spot, one half of a pair."""
+    return order.stop_type == "tpslOrder" or (
+        order.stop_type == "OcoOrder" and order.create_type == "CreateByTakeProfit"
+    )
 
 
 def _rate(part: Decimal, whole: Decimal) -> str:

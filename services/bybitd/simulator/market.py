@@ -66,7 +66,9 @@ class Market:
         self.tape: deque[Trade] = deque(maxlen=_TAPE_LENGTH)
         self.trade_listeners: list[Callable[[Trade], None]] = []
         self.views: dict[int, DepthView] = {}
-        self.user_orders = 0  # how many orders of accounts rest here
+        self.user_orders = 0  # how many orders of accounts rest or wait here
+        # Looks at the prices after each event, while somebody waits for one.
+        self.watcher: Callable[[Market, int], None] | None = None
         self.changed_ms = start_ms
         self.traded_lots = 0
         self.direction = "ZeroPlusTick"
@@ -174,6 +176,8 @@ class Market:
             if self.book.version != before:
                 self.changed_ms = self._now_ms
             self._next_event_ms += self._wait()
+            if self.watcher is not None:
+                self.watcher(self, self._now_ms)
         self._now_ms = max(self._now_ms, now_ms)
         self.candles.watch(self._now_ms)
 

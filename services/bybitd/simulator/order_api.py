@@ -7,17 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bybitd.simulator.account import Account
+from bybitd.simulator.amends import Amends
 from bybitd.simulator.instruments import Instrument
 from bybitd.simulator.markets import Markets
+from bybitd.simulator.order_requests import amend, new_order
 from bybitd.simulator.orders import Order
 from bybitd.simulator.parameters import (
     Body,
     category_of,
     instrument_of,
-    new_order,
-    price_tick,
-    quantity_lots,
-    refuse_unsupported,
     text,
 )
 from bybitd.simulator.refusal import Refusal, parameter_error
@@ -27,22 +25,22 @@ Reply = tuple[dict[str, Any], dict[str, Any]]
 _MOST_PER_BATCH = 20
 _MOST_PER_SPOT_BATCH = 10
 _MOST_PER_CANCEL_ALL = 500
-_PLAIN_FILTERS = ("", "Order", "OpenOrder")
-_OTHER_FILTERS = ("StopOrder", "tpslOrder", "OcoOrder", "BidirectionalTpslOrder")
+_SPOT_FILTERS = ("", "Order", "tpslOrder", "StopOrder", "OcoOrder", "BidirectionalTpslOrder")
 
 
 class OrderApi:
     """Reads order requests and hands them to the desk."""
 
-    def __init__(self, markets: Markets, trading: Trading) -> None:
+    def __init__(self, markets: Markets, trading: Trading, amends: Amends) -> None:
         self._markets = markets
         self._trading = trading
+        self._amends = amends
         self.routes: dict[str, Callable[[Account, Body, int], Reply]] = {
             "/v5/order/create": self._single(self._create),
             "/v5/order/amend": self._single(self._amend),
             "/v5/order/cancel": self._single(self._cancel),
             "/v5/order/create-batch": self._batch(self._create, created=True),
-            "/v5/order/amend-batch": self._batch(self._amend, created=False),
+            "/v5/order/amend-batch": self._batch(self._amend_in_batch, created=False),
             "/v5/order/cancel-batch": self._batch(self._cancel, created=False),
             "/v5/order/cancel-all": self._cancel_all,
         }
@@ -53,20 +51,22 @@ class OrderApi:
 
     def _amend(self, account: Account, body: Body, now_ms: int) -> Order:
         it = instrument_of(self._markets, body)
-        refuse_unsupported(body)
-        price, qty = text(body, "price"), text(body, "qty")
-        tick = price_tick(it, price) if price else None
-        lots = quantity_lots(it, qty, market=False) if qty else None
+        wanted = amend(body, it)
         order = self._order(account, it, body, "replace")
-        if tick is None and lots is None:
-            raise parameter_error("params error: there is nothing to amend")
-        return self._trading.amend(account, order, tick, lots, now_ms)
+        return self._amends.amend(account, order, wanted, now_ms)
+
+    def _amend_in_batch(self, account: Account, body: Body, now_ms: int) -> Order:
+        it = instrument_of(self._markets, body)
+        if self._order(account, it, body, "replace").waiting:
+            raise parameter_error("params error: conditional orders can not be amended in a batch")
+        return self._amend(account, body, now_ms)
 
     def _cancel(self, account: Account, body: Body, now_ms: int) -> Order:
         it = instrument_of(self._markets, body)
-        if text(body, "orderFilter") in _OTHER_FILTERS:
-            raise not_open(None, "cancel", spot=it.category == "spot")
-        return self._trading.cancel(account, self._order(account, it, body, "cancel"), now_ms)
+        order = self._order(account, it, body, "cancel")
+        if it.category == "spot" and not _spot_filter(text(body, "orderFilter"), order):
+            raise not_open(None, "cancel", spot=True)
+        return self._trading.cancel(account, order, now_ms)
 
     def _order(self, account: Account, it: Instrument, body: Body, verb: str) -> Order:
         """Find the open order that a request means; orderId goes before orderLinkId."""
@@ -132,16 +132,30 @@ class OrderApi:
         return row | _ids(order), {"code": 0, "msg": "OK"}
 
     def _cancel_all(self, account: Account, body: Body, now_ms: int) -> Reply:
-        chosen = text(body, "orderFilter")
-        if chosen not in (*_PLAIN_FILTERS, *_OTHER_FILTERS):
+        chosen, kind = text(body, "orderFilter"), text(body, "stopOrderType")
+        category = category_of(body)
+        allowed = {"spot": _SPOT_FILTERS, "option": ("", "Order", "StopOrder")}
+        if chosen not in allowed.get(category, ("", "Order", "StopOrder", "OpenOrder")):
             raise parameter_error("params error: orderFilter invalid")
-        orders = list(self._chosen(account, body)) if chosen in _PLAIN_FILTERS else []
+        if kind not in ("", "Stop"):
+            raise parameter_error("params error: stopOrderType invalid")
+        orders = [
+            order
+            for order in self._chosen(account, body)
+            if (
+                _spot_filter(chosen, order)
+                if category == "spot"
+                else _contract_filter(chosen, kind, order)
+            )
+        ]
+        if category in ("linear", "inverse"):
+            orders = orders[:_MOST_PER_CANCEL_ALL]
         gone = []
-        for order in orders[:_MOST_PER_CANCEL_ALL]:
+        for order in orders:
             try:
                 gone.append(_ids(self._trading.cancel(account, order, now_ms)))
             except Refusal:
-                continue  # the market filled it on the way
+                continue  # the market filled it, or its other half went first
         return {"list": gone, "success": "1"}, {}
 
     def _chosen(self, account: Account, body: Body) -> Iterator[Order]:
@@ -163,6 +177,19 @@ class OrderApi:
                 matches = not settle or it.settle == settle
             if matches:
                 yield order
+
+
+def _spot_filter(chosen: str, order: Order) -> bool:
+    """Tell whether a spot order is one of those that `orderFilter` means."""
+    kind = order.stop_type if order.waiting else ""
+    return {"": "Order", "Stop": "StopOrder"}.get(kind, kind) == (chosen or "Order")
+
+
+def _contract_filter(chosen: str, kind: str, order: Order) -> bool:
+    """Tell the same of contracts and options, where no filter means all orders."""
+    if chosen == "StopOrder":
+        return order.waiting and kind in ("", order.stop_type)
+    return not chosen or not order.waiting
 
 
 def _ids(order: Order) -> dict[str, Any]:

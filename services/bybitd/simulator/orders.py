@@ -10,14 +10,30 @@ import msgspec
 
 from bybitd.simulator.instruments import Instrument, plain
 
-OPEN = ("New", "PartiallyFilled")
+OPEN = ("New", "PartiallyFilled", "Untriggered", "Triggered")
+# The stopOrderTypes that protect a position and go when it is closed.
+PROTECTING = ("TakeProfit", "StopLoss", "TrailingStop", "PartialTakeProfit", "PartialStopLoss")
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True):
+    """A take profit or a stop loss: what happens when price `by` reaches `tick`.
+
+    An order is sent then, at market or, where `limit_tick` is set, at that limit.
+    """
+
+    tick: int
+    by: str = "LastPrice"
+    limit_tick: int = 0
 
 
 class Order(msgspec.Struct, kw_only=True):
     """One order of an account; prices in ticks, sizes in lots, times in ms.
 
-    `tick` of a market order is its protective limit. `budget` is set on a spot market buy whose
-    qty is in quote coin: what it may spend. `row` orders the records of an account.
+    `tick` of a market order is its protective limit, 0 while that is not known. `budget` is set on
+    a spot market order whose qty is in quote coin: what it may turn over. `row` orders the records
+    of an account. `stop_type` is set on an order that waits, or waited, for a price; `whole` makes
+    it close what the position holds then, `trail` follows the price at that distance. `parent_id`
+    and `pair_id` name the order that brought a TP/SL, and the other half of a TP/SL pair.
     """
 
     row: int
@@ -37,6 +53,25 @@ class Order(msgspec.Struct, kw_only=True):
     market_unit: str = ""
     budget: Decimal | None = None
     create_type: str = "CreateByUser"
+    stop_type: str = ""
+    trigger_tick: int = 0
+    trigger_by: str = ""
+    trigger_direction: int = 0
+    whole: bool = False
+    trail: int = 0
+    extreme: int = 0
+    parent_id: str = ""
+    parent_link_id: str = ""
+    pair_id: str = ""
+    oco: str = ""
+    take_profit: Leg | None = None
+    stop_loss: Leg | None = None
+    tpsl_mode: str = ""
+    slippage_type: str = ""
+    slippage: str = ""
+    order_iv: str = ""
+    mmp: bool = False
+    rpi_taker: bool = False
     smp_type: str = "None"
     smp_order_id: str = ""
     status: str = "New"
@@ -46,6 +81,10 @@ class Order(msgspec.Struct, kw_only=True):
     value: Decimal = Decimal(0)
     fees: dict[str, Decimal] = {}
     closed_pnl: Decimal = Decimal(0)
+    closed: Decimal = Decimal(0)
+    entry_value: Decimal = Decimal(0)
+    exit_value: Decimal = Decimal(0)
+    fill_count: int = 0
     last_tick: int = 0
     created_ms: int = 0
     updated_ms: int = 0
@@ -53,6 +92,16 @@ class Order(msgspec.Struct, kw_only=True):
     @property
     def open(self) -> bool:
         return self.status in OPEN
+
+    @property
+    def waiting(self) -> bool:
+        """Tell whether the order waits for its trigger price."""
+        return self.status == "Untriggered"
+
+    @property
+    def reduces(self) -> bool:
+        """Tell whether the order may only make a position smaller."""
+        return self.reduce_only or self.close_on_trigger
 
     @property
     def leaves(self) -> int:
@@ -66,7 +115,9 @@ class Order(msgspec.Struct, kw_only=True):
         return qty / self.value if it.inverse else self.value / qty
 
     def end(self, status: str, cancel_type: str, reject_reason: str = "EC_NoError") -> None:
-        """Close the order as cancelled; on spot the status tells whether it had fills."""
+        """Close the order as cancelled; the status tells of fills (spot) and of a wait."""
+        if status == "Cancelled" and self.waiting:
+            status = "Deactivated"
         if status == "Cancelled" and self.category == "spot" and self.filled:
             status = "PartiallyFilledCanceled"
         self.status = status
@@ -82,7 +133,8 @@ def order_summary(order: Order, it: Instrument) -> dict[str, Any]:
 
 _SUMMARY = (
     "category", "symbol", "orderId", "orderLinkId", "side", "orderType", "price", "qty",
-    "cumExecQty", "orderStatus", "cancelType", "rejectReason", "createdTime", "updatedTime",
+    "cumExecQty", "orderStatus", "cancelType", "rejectReason", "stopOrderType",
+    "createdTime", "updatedTime",
 )  # fmt: skip
 
 
@@ -93,9 +145,18 @@ def order_record(order: Order, it: Instrument) -> dict[str, Any]:
         case "spot":
             record |= _spot_fields(order)
         case "option":
-            record |= {"placeType": "price", "tpslMode": ""} | dict.fromkeys(_UNSET, "")
+            place = "iv" if order.order_iv else "price"
+            record |= {"placeType": place, "orderIv": order.order_iv, "tpslMode": ""}
+            record |= dict.fromkeys(_UNSET, "")
         case _:
             record |= _UNSET | {"createType": order.create_type, "tpslMode": ""}
+    if order.stop_type:
+        record |= _stop_fields(order, it)
+    if order.take_profit or order.stop_loss:
+        record |= _leg_fields(order, it)
+    if order.slippage_type:
+        record["slippageToleranceType"] = order.slippage_type
+        record["slippageTolerance"] = order.slippage
     if order.budget is not None:
         record["qty"] = plain(order.budget)
         record["leavesQty"] = "0"
@@ -125,6 +186,40 @@ def _spot_fields(order: Order) -> dict[str, Any]:
     return fields
 
 
+def _stop_fields(order: Order, it: Instrument) -> dict[str, Any]:
+    """Write what a conditional order, a TP/SL or a trailing stop has beside a plain order."""
+    fields: dict[str, Any] = {
+        "stopOrderType": order.stop_type,
+        "triggerPrice": it.price.text(order.trigger_tick),
+        "parentOrderLinkId": order.parent_link_id,
+    }
+    if it.category == "spot":
+        return fields | {"ocoTriggerBy": order.oco}
+    fields["triggerBy"] = order.trigger_by
+    fields["triggerDirection"] = order.trigger_direction
+    if order.stop_type in PROTECTING:
+        fields["tpslMode"] = "Partial" if order.stop_type.startswith("Partial") else "Full"
+    if order.waiting and order.order_type == "Market":
+        fields["price"] = "0.00" if it.category != "option" else "0"
+    return fields
+
+
+def _leg_fields(order: Order, it: Instrument) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    for leg, name, short in (
+        (order.take_profit, "takeProfit", "tp"),
+        (order.stop_loss, "stopLoss", "sl"),
+    ):
+        if leg is not None:
+            fields[name] = it.price.text(leg.tick)
+            fields[f"{short}LimitPrice"] = it.price.text(leg.limit_tick) if leg.limit_tick else ""
+            if it.category != "spot":
+                fields[f"{short}TriggerBy"] = leg.by
+    if it.category != "spot":
+        fields["tpslMode"] = order.tpsl_mode
+    return fields
+
+
 def _plain_record(order: Order, it: Instrument) -> dict[str, Any]:
     average = order.average_price(it)
     leaves = order.leaves if order.open else 0
@@ -150,7 +245,9 @@ def _plain_record(order: Order, it: Instrument) -> dict[str, Any]:
         "rejectReason": order.reject_reason,
         "avgPrice": "" if average is None else plain(average.quantize(it.tick / 1000)),
         "leavesQty": it.size.text(leaves),
-        "leavesValue": plain(it.value(leaves, order.tick).quantize(_VALUE_PLACES)),
+        "leavesValue": (
+            plain(it.value(leaves, order.tick).quantize(_VALUE_PLACES)) if order.tick else "0"
+        ),
         "cumExecQty": it.size.text(order.filled),
         "cumExecValue": plain(order.value),
         "cumExecFee": plain(sum(order.fees.values(), Decimal(0))),
@@ -174,7 +271,7 @@ def _plain_record(order: Order, it: Instrument) -> dict[str, Any]:
         "smpOrderId": order.smp_order_id,
         "createdTime": str(order.created_ms),
         "updatedTime": str(order.updated_ms),
-        "rpiTakerAccess": False,
+        "rpiTakerAccess": order.rpi_taker,
         "rpiMatchedQty": "0",
     }
 

@@ -10,7 +10,7 @@ from bybitd.simulator.account import Account
 from bybitd.simulator.changes import Changes
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.markets import Markets
-from bybitd.simulator.parameters import Body, category_of, instrument_of, number, text
+from bybitd.simulator.parameters import Body, category_of, instrument_of, number, text, whole
 from bybitd.simulator.refusal import Refusal, parameter_error
 
 Reply = tuple[dict[str, Any], dict[str, Any]]
@@ -26,6 +26,7 @@ class PositionApi:
         self.routes: dict[str, Callable[[Account, Body, int], Reply]] = {
             "/v5/position/set-leverage": self._set_leverage,
             "/v5/position/switch-mode": self._switch_mode,
+            "/v5/position/set-auto-add-margin": self._set_auto_add_margin,
         }
 
     def _set_leverage(self, account: Account, body: Body, now_ms: int) -> Reply:
@@ -76,6 +77,26 @@ class PositionApi:
         for it in chosen:
             (account.hedged.add if hedge else account.hedged.discard)(it.symbol)
         self._changes.settings(account)
+        return {}, {}
+
+    def _set_auto_add_margin(self, account: Account, body: Body, now_ms: int) -> Reply:
+        if category_of(body) != "linear":
+            raise parameter_error("params error: category invalid")
+        it = instrument_of(self._markets, body)
+        wanted = body.get("autoAddMargin")
+        if isinstance(wanted, bool) or wanted not in (0, 1):
+            raise parameter_error("params error: autoAddMargin invalid")
+        if not account.settings.isolated:
+            raise Refusal(110076, "Only isolated mode can set auto-add-margin")
+        idx = whole(body, "positionIdx", (0, 1, 2))
+        if idx not in account.indexes(it):
+            raise parameter_error("position idx not match position mode")
+        position = account.position(it, idx)
+        if position.auto_add == wanted:
+            raise Refusal(110027, "Margin has not been modified.")
+        position.auto_add = int(wanted)
+        account.keep(position)
+        self._changes.position(account, it, idx)
         return {}, {}
 
     def _switched(self, body: Body) -> list[Instrument]:

@@ -36,6 +36,11 @@ class Position(msgspec.Struct, kw_only=True):
     opened_ms: int = 0
     seq: int = -1
     status: str = "Normal"
+    auto_add: int = 0
+    # Its protection as the record shows it, in ticks; 0 is none.
+    take_profit: int = 0
+    stop_loss: int = 0
+    trailing_stop: int = 0
 
     @property
     def side(self) -> str:
@@ -135,16 +140,16 @@ def position_record(position: Position, it: Instrument, at: Valuation) -> dict[s
         "positionIMByMp": plain(margin),
         "positionMM": plain(maintenance),
         "positionMMByMp": plain(maintenance),
-        "takeProfit": "0",
-        "stopLoss": "0",
-        "trailingStop": "0",
+        "takeProfit": it.price.text(position.take_profit) if position.take_profit else "0",
+        "stopLoss": it.price.text(position.stop_loss) if position.stop_loss else "0",
+        "trailingStop": it.price.text(position.trailing_stop) if position.trailing_stop else "0",
         "unrealisedPnl": plain(profit(it, position.size, position.average, at.mark)),
         "curRealisedPnl": plain(position.realised),
         "cumRealisedPnl": plain(position.realised_ever),
         "sessionAvgPrice": "",
         "riskId": 1,
         "riskLimitValue": "2000000",
-        "autoAddMargin": 0,
+        "autoAddMargin": position.auto_add,
         "tradeMode": 0,
         "tpslMode": "Full",
         "positionStatus": position.status,

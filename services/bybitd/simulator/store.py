@@ -6,19 +6,19 @@ has to survive the kill of its process, not a power cut, so SQLite is not asked 
 
 import sqlite3
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import msgspec
 
-from bybitd.simulator.account import CLOSED_KEPT, EXECUTIONS_KEPT, Account, Execution
+from bybitd.simulator.account import CLOSED_KEPT, EXECUTIONS_KEPT, Account, Execution, Settings
 from bybitd.simulator.orders import Order
 from bybitd.simulator.positions import Position
 
 T = TypeVar("T")
-_VERSION = 1
+_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE orders (
@@ -37,7 +37,9 @@ CREATE TABLE coins (
     uid INTEGER NOT NULL, coin TEXT NOT NULL, wallet TEXT NOT NULL, realised TEXT NOT NULL,
     PRIMARY KEY (uid, coin)
 );
-CREATE TABLE settings (uid INTEGER PRIMARY KEY, leverage BLOB NOT NULL, hedged BLOB NOT NULL);
+CREATE TABLE settings (
+    uid INTEGER PRIMARY KEY, leverage BLOB NOT NULL, hedged BLOB NOT NULL, body BLOB
+);
 CREATE TABLE runs (number INTEGER PRIMARY KEY AUTOINCREMENT);
 """
 
@@ -45,12 +47,12 @@ _SAVE_ORDER = "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?, ?)"
 _SAVE_EXECUTION = "INSERT OR REPLACE INTO executions VALUES (?, ?, ?)"
 _SAVE_POSITION = "INSERT OR REPLACE INTO positions VALUES (?, ?, ?, ?, ?)"
 _SAVE_COIN = "INSERT OR REPLACE INTO coins VALUES (?, ?, ?, ?)"
-_SAVE_SETTINGS = "INSERT OR REPLACE INTO settings VALUES (?, ?, ?)"
+_SAVE_SETTINGS = "INSERT OR REPLACE INTO settings VALUES (?, ?, ?, ?)"
 _ORDERS = "SELECT body FROM orders WHERE uid = ? ORDER BY row"
 _EXECUTIONS = "SELECT body FROM executions WHERE uid = ? ORDER BY row"
 _POSITIONS = "SELECT body FROM positions WHERE uid = ?"
 _COINS = "SELECT coin, wallet, realised FROM coins WHERE uid = ?"
-_SETTINGS = "SELECT leverage, hedged FROM settings WHERE uid = ?"
+_SETTINGS = "SELECT leverage, hedged, body FROM settings WHERE uid = ?"
 _DROP_OLD_ORDERS = """
 DELETE FROM orders WHERE uid = ?1 AND open = 0 AND row < coalesce(
     (SELECT row FROM orders WHERE uid = ?1 AND open = 0 ORDER BY row DESC LIMIT 1 OFFSET ?2), 0)
@@ -75,6 +77,10 @@ class AccountStore:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 1:  # it lacked the settings that came later
+            self._db.execute("ALTER TABLE settings ADD COLUMN body BLOB")
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+            version = _VERSION
         if version not in (0, _VERSION):
             self._db.close()
             raise ValueError(
@@ -115,12 +121,10 @@ class AccountStore:
     def save_coin(self, uid: int, coin: str, wallet: Decimal, realised: Decimal) -> None:
         self._db.execute(_SAVE_COIN, (uid, coin, str(wallet), str(realised)))
 
-    def save_settings(
-        self, uid: int, leverage: Mapping[tuple[str, str], Decimal], hedged: Iterable[str]
-    ) -> None:
-        rows = [(category, symbol, chosen) for (category, symbol), chosen in leverage.items()]
-        encoded = (msgspec.json.encode(rows), msgspec.json.encode(sorted(hedged)))
-        self._db.execute(_SAVE_SETTINGS, (uid, *encoded))
+    def save_settings(self, account: Account) -> None:
+        rows = [(*key, chosen) for key, chosen in account.leverage.items()]
+        parts = (rows, sorted(account.hedged), account.settings)
+        self._db.execute(_SAVE_SETTINGS, (account.uid, *map(msgspec.json.encode, parts)))
 
     # --- loading
     def load(self, uid: int) -> Account | None:
@@ -143,10 +147,12 @@ class AccountStore:
             account.last_row = max(account.last_row, execution.row)
         for position in self._read(_POSITIONS, uid, Position):
             account.keep(position)
-        for leverage, hedged in self._db.execute(_SETTINGS, (uid,)):
+        for leverage, hedged, body in self._db.execute(_SETTINGS, (uid,)):
             rows = msgspec.json.decode(leverage, type=list[tuple[str, str, Decimal]])
             account.leverage = {(category, symbol): chosen for category, symbol, chosen in rows}
             account.hedged = set(msgspec.json.decode(hedged, type=list[str]))
+            if body is not None:
+                account.settings = msgspec.json.decode(body, type=Settings)
         return account
 
     def _read(self, query: str, uid: int, kind: type[T]) -> Iterable[T]:

@@ -1,28 +1,30 @@
 """The order desk of the exchange: create, amend, cancel, and what fills lead to.
 
 An order that is accepted here has its ack; what the matching does with it afterwards (PostOnly
-that would take, IOC without a counterpart) is told by the order's events only, as on the exchange.
+that would take, IOC without a counterpart, a trigger without the margin) is told by the order's
+events only, as on the exchange.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 
+from bybitd.simulator import mmp
 from bybitd.simulator.account import Account
 from bybitd.simulator.book import BookOrder, Fill, SelfMatch
 from bybitd.simulator.changes import Changes
-from bybitd.simulator.fills import FEE_RATES, Fills
+from bybitd.simulator.entry import Entry, closes_leg, reducible
+from bybitd.simulator.fills import Fills
 from bybitd.simulator.ids import Identifiers
-from bybitd.simulator.instruments import Instrument, plain
+from bybitd.simulator.instruments import Instrument
 from bybitd.simulator.margin import Margin
 from bybitd.simulator.market import Market, Trade
 from bybitd.simulator.markets import Markets
+from bybitd.simulator.order_requests import NewOrder
 from bybitd.simulator.orders import Order
-from bybitd.simulator.parameters import NewOrder
-from bybitd.simulator.price_band import price_band
-from bybitd.simulator.refusal import Refusal, parameter_error
-
-_MOST_OPEN = 500
-_MOST_OPEN_OPTIONS = 50
+from bybitd.simulator.pricing import conditional_direction, price_of_order
+from bybitd.simulator.refusal import Refusal
+from bybitd.simulator.stops import Stops, check_leg
+from bybitd.simulator.triggers import Triggers
 
 
 class Trading:
@@ -43,19 +45,56 @@ class Trading:
         self._changes = changes
         self._fills = fills
         self._ids = ids
+        self._entry = Entry(margin)
+        self.triggers = Triggers(accounts)
+        self.triggers.fire = self._on_trigger
+        self.stops = Stops(self.triggers, changes, ids)
         self._resting: dict[str, BookOrder] = {}
 
     # --- create
     def create(self, account: Account, new: NewOrder, now_ms: int) -> Order:
-        """Accept an order and match it. Raises Refusal, and then nothing has happened."""
+        """Accept an order and match it, or let it wait. Raises Refusal: nothing has happened."""
         it = new.it
-        self._check_identity(account, new)
-        market = self._awake(it, now_ms)
-        tick = self._allowed_tick(market, new.side, new.tick, now_ms)
-        lots = self._entry_lots(account, market, new, tick)
-        if it.min_value is not None and not new.reduce_only and new.budget is None:
-            self._check_value(it, lots, tick)
-        order = Order(
+        self._entry.identity(account, new)
+        market = self.awake(it, now_ms)
+        order = self.draft(account, market, new, now_ms)
+        self.check_funds(account, it, order, now_ms)
+        order.row = account.next_row()
+        order.order_id = self._ids.next(it.category)
+        account.add(order)
+        self._changes.order(account, order, it)
+        if order.waiting:
+            self.triggers.arm(account, order, market, now_ms)
+        elif order.mmp and mmp.is_frozen(account, it.base, now_ms):
+            self._end(account, order, market, now_ms, "UNKNOWN", "EC_CancelByMMP", "Rejected")
+        else:
+            self._match(account, order, market, now_ms)
+        return order
+
+    def check_funds(self, account: Account, it: Instrument, order: Order, now_ms: int) -> None:
+        """Refuse an order that the account cannot cover."""
+        self._entry.funds(account, it, order, now_ms)
+
+    def draft(self, account: Account, market: Market, new: NewOrder, now_ms: int) -> Order:
+        """Make the order of a request, checked but for its funds. Raises Refusal."""
+        it, trigger = new.it, new.trigger
+        tick, lots = new.tick or 0, new.lots or 0
+        direction = 0
+        if trigger is not None:
+            direction = conditional_direction(market, trigger, now_ms)
+            if new.lots is None and new.budget is None:
+                lots = reducible(account, it, new.position_idx, new.side)
+        else:
+            wanted = price_of_order(market, new, now_ms)
+            tick = self._entry.allowed_tick(account, market, new.side, wanted, now_ms)
+            lots = self._entry.lots(account, market, new, tick)
+            if not new.reduce_only and not new.close_on_trigger and new.budget is None:
+                self._entry.value(it, lots, tick)
+        base = new.tick if new.tick is not None else (trigger.tick if trigger else None)
+        for kind, leg in (("TakeProfit", new.take_profit), ("StopLoss", new.stop_loss)):
+            if leg is not None:
+                check_leg(market, new.side, kind, leg, base, now_ms)
+        return Order(
             row=0,
             order_id="",
             link_id=new.link_id,
@@ -67,113 +106,74 @@ class Trading:
             lots=lots,
             time_in_force=new.time_in_force,
             position_idx=new.position_idx,
-            reduce_only=new.reduce_only or _closes_leg(new),
+            reduce_only=new.reduce_only or closes_leg(new),
             close_on_trigger=new.close_on_trigger,
             is_leverage=new.is_leverage,
             market_unit=new.market_unit,
             budget=new.budget,
             smp_type=new.self_match.value,
+            stop_type=trigger.stop_type if trigger else "",
+            trigger_tick=trigger.tick if trigger else 0,
+            trigger_by=trigger.by if trigger else "",
+            trigger_direction=direction,
+            whole=trigger is not None and new.lots is None and new.budget is None,
+            take_profit=new.take_profit,
+            stop_loss=new.stop_loss,
+            tpsl_mode=new.tpsl_mode,
+            slippage_type=new.slippage_type,
+            slippage=new.slippage,
+            order_iv=new.order_iv,
+            mmp=new.mmp,
+            rpi_taker=new.rpi_taker,
+            status="Untriggered" if trigger else "New",
             last_tick=market.last_tick(now_ms),
             created_ms=now_ms,
             updated_ms=now_ms,
         )
-        self._check_funds(account, it, order, now_ms)
-        order.row = account.next_row()
-        order.order_id = self._ids.next(it.category)
-        account.add(order)
+
+    def _on_trigger(self, account: Account, order: Order, market: Market, now_ms: int) -> None:
+        """Send an order whose price has come to the book, if it still may go there."""
+        it = market.instrument
+        order.status = "Triggered"
+        order.updated_ms = now_ms
+        account.triggered(order)
+        self._changes.order(account, order, it)
+        self._changes.settle(now_ms)
+        self._changes.markets[market] = None
+        clears = "CancelByTpSlTsClear"
+        if order.stop_type == "OcoOrder":
+            taken = order.create_type == "CreateByTakeProfit"
+            order.oco = "OcoTriggerByTp" if taken else "OcoTriggerBySl"
+            clears = (
+                "CancelByOCOSlCanceledByTpTriggered"
+                if taken
+                else "CancelByOCOTpCanceledBySlTriggered"
+            )
+        self.stops.drop_pair(account, order, market, clears, now_ms)
+        if order.reduces or order.whole:
+            held = reducible(account, it, order.position_idx, order.side)
+            if not held:
+                self._end(account, order, market, now_ms, "CancelByReduceOnly", "EC_NoError")
+                return
+            order.lots = held if order.whole else min(order.lots, held)
+        try:
+            limit = None if order.order_type == "Market" else order.tick
+            order.tick = self._entry.allowed_tick(account, market, order.side, limit, now_ms)
+            if order.budget is not None:
+                unit = it.step * it.tick
+                order.lots = market.book.lots_for_value(order.side, order.tick, unit, order.budget)
+            account.bound.release(order)  # it must not count against itself
+            self.check_funds(account, it, order, now_ms)
+        except Refusal:
+            self._end(account, order, market, now_ms, "UNKNOWN", "EC_Others", "Rejected")
+            return
+        order.status = "New"
         self._changes.order(account, order, it)
         self._match(account, order, market, now_ms)
-        return order
-
-    def _check_identity(self, account: Account, new: NewOrder) -> None:
-        it = new.it
-        spot = it.category == "spot"
-        if new.link_id and account.linked(it.category, new.link_id) is not None:
-            if spot:
-                raise Refusal(170141, "Duplicate clientOrderId.")
-            raise Refusal(110072, "OrderLinkedID is duplicate")
-        if not spot and (new.position_idx != 0) != (it.symbol in account.hedged):
-            raise parameter_error("position idx not match position mode")
-        alike = account.open_count[it.category]
-        if spot and alike >= _MOST_OPEN:
-            raise Refusal(
-                170810, "Cannot exceed maximum of 500 conditional, TP/SL and active orders."
-            )
-        if it.category == "option" and alike >= _MOST_OPEN_OPTIONS:
-            raise Refusal(110020, "Not allowed to have more than 50 active orders.")
-        if account.open_count_on(it.category, it.symbol) >= _MOST_OPEN:
-            raise Refusal(110020, "Not allowed to have more than 500 active orders.")
-
-    def _allowed_tick(self, market: Market, side: int, tick: int | None, now_ms: int) -> int:
-        """Give an order's limit: market orders get a protective one, limits stay in the band."""
-        it = market.instrument
-        band = price_band(market, now_ms)
-        edge = band.highest_buy if side > 0 else band.lowest_sell
-        if tick is None:
-            return edge
-        if it.category == "option" or side * tick <= side * edge:
-            return tick
-        if it.category != "spot":
-            return edge  # contracts are re-priced silently
-        shown = it.price.text(edge)
-        if side > 0:
-            raise Refusal(170193, f"Buy order price cannot be higher than {shown}.")
-        raise Refusal(170194, f"Sell order price cannot be lower than {shown}.")
-
-    def _entry_lots(self, account: Account, market: Market, new: NewOrder, tick: int) -> int:
-        it = market.instrument
-        if new.budget is not None:
-            unit = it.step * it.tick
-            return market.book.lots_for_value(new.side, tick, unit, new.budget)
-        position = account.position(it, new.position_idx)
-        closes = position.size and (position.size > 0) != (new.side > 0)
-        held = it.size.floor(abs(position.size)) if closes else 0
-        if new.reduce_only and not held:
-            if position.size:
-                raise Refusal(110017, "Reduce-only rule not satisfied: same side with position")
-            raise Refusal(110017, "current position is zero, cannot fix reduce-only order qty")
-        if _closes_leg(new):
-            if not held or (new.lots or 0) > held:
-                raise Refusal(110017, "orderQty will be truncated to zero")
-            return new.lots or held
-        if new.lots is None:
-            return held
-        return min(new.lots, held) if new.reduce_only else new.lots
-
-    def _check_value(self, it: Instrument, lots: int, tick: int) -> None:
-        least = it.min_value or Decimal(0)
-        if it.value(lots, tick) < least:
-            if it.category == "spot":
-                raise Refusal(170140, "Order value exceeded lower limit.")
-            raise Refusal(
-                110094, f"Order does not meet minimum order value {plain(least)}{it.quote}"
-            )
-
-    def _check_funds(
-        self,
-        account: Account,
-        it: Instrument,
-        order: Order,
-        now_ms: int,
-        bound: Decimal = Decimal(0),
-    ) -> None:
-        """Refuse what the account cannot cover; `bound` is what the order binds already."""
-        coin, needs = self._margin.order_needs(account, it, order)
-        needs -= bound
-        if needs <= 0:
-            return
-        sheet = self._margin.sheet(account, now_ms)
-        if it.category == "spot":
-            figures = sheet.coins[coin]
-            if needs > figures.wallet - figures.locked:
-                raise Refusal(170131, "Insufficient balance.")
-            return
-        fee = it.value(order.leaves, order.tick) * FEE_RATES[it.category][0]
-        if (needs + fee) * self._margin.usd(coin, now_ms) > sheet.available:
-            raise Refusal(110007, "ab not enough for new order")
 
     # --- matching
-    def _awake(self, it: Instrument, now_ms: int) -> Market:
+    def awake(self, it: Instrument, now_ms: int) -> Market:
+        """Bring a market to the present before something happens on it."""
         market = self._markets.of(it)
         market.advance(now_ms)
         self._changes.markets[market] = None
@@ -222,30 +222,54 @@ class Trading:
             account = self._accounts[fill.taker.owner]
             order = account.open_orders[fill.taker.ref]
             self._fills.apply(account, order, market, trade, maker=False, exec_id=trade.id)
+            self._protect(account, order, market, trade)
         if fill.maker.owner:
             account = self._accounts[fill.maker.owner]
             order = account.open_orders[fill.maker.ref]
             # Ids of fills are unique, also where one account stands on both sides.
             exec_id = self._ids.next(market.instrument.category) if both else trade.id
             self._fills.apply(account, order, market, trade, maker=True, exec_id=exec_id)
+            self._protect(account, order, market, trade)
+            if order.mmp:
+                self._count_mmp(account, market, order, trade)
             if not fill.maker.number:
                 self._forget(order, market)
                 account.retire(order)
         for uid in {fill.maker.owner, fill.taker.owner} - {0}:
             self.after_fill(self._accounts[uid], market, trade.at_ms)
 
+    def _protect(self, account: Account, order: Order, market: Market, trade: Trade) -> None:
+        if market.instrument.category != "spot":
+            self.stops.on_position(account, market, order.position_idx, trade.at_ms)
+        if order.take_profit or order.stop_loss:
+            self.stops.on_fill(account, order, market, trade.lots, trade.at_ms)
+
+    def _count_mmp(self, account: Account, market: Market, order: Order, trade: Trade) -> None:
+        """Count a fill under market maker protection, and pull the quotes when it is too much."""
+        it = market.instrument
+        qty = it.size.decimal(trade.lots)
+        delta = Decimal(f"{market.fair_value.option(it, trade.at_ms).delta:.8f}")
+        if not mmp.count_fill(account, it.base, qty, qty * delta * order.side, trade.at_ms):
+            return
+        for other in tuple(account.open_orders.values()):
+            place = self._markets.instruments[other.category][other.symbol]
+            if other.mmp and place.base == it.base and other.order_id in self._resting:
+                self._withdraw(
+                    account, other, self._markets.of(place), trade.at_ms, "CancelByMmpTriggered"
+                )
+
     def after_fill(self, account: Account, market: Market, now_ms: int) -> None:
         """Cancel or shrink resting reduce-only orders that would now do more than close."""
         it = market.instrument
         if it.category == "spot":
             return
-        for order in account.open_on(it.category, it.symbol):
+        for idx in account.indexes(it):
+            self.stops.on_position(account, market, idx, now_ms)
+        for order in account.reducing_on(it.category, it.symbol):
             resting = self._resting.get(order.order_id)
-            if resting is None or not order.reduce_only:
+            if resting is None:
                 continue
-            position = account.position(it, order.position_idx)
-            closes = position.size and (position.size > 0) != (order.side > 0)
-            held = it.size.floor(abs(position.size)) if closes else 0
+            held = reducible(account, it, order.position_idx, order.side)
             if not held:
                 self._withdraw(account, order, market, now_ms, "CancelByReduceOnly")
             elif order.leaves > held:
@@ -256,10 +280,17 @@ class Trading:
 
     # --- ends
     def _end(
-        self, account: Account, order: Order, market: Market, now_ms: int, cancel: str, reason: str
+        self,
+        account: Account,
+        order: Order,
+        market: Market,
+        now_ms: int,
+        cancel: str,
+        reason: str,
+        status: str = "Cancelled",
     ) -> None:
         """Close an order that is not in the book."""
-        order.end("Cancelled", cancel, reason)
+        order.end(status, cancel, reason)
         order.updated_ms = now_ms
         account.retire(order)
         self._changes.order(account, order, market.instrument)
@@ -267,7 +298,10 @@ class Trading:
     def _withdraw(
         self, account: Account, order: Order, market: Market, now_ms: int, cancel: str
     ) -> None:
-        """Take a resting order out of the book and close it."""
+        """Take an order out of the book, or out of its wait, and close it."""
+        if order.waiting:
+            self.stops.drop(account, order, market, cancel, now_ms)
+            return
         market.cancel(self._resting[order.order_id])
         self._forget(order, market)
         self._end(account, order, market, now_ms, cancel, "EC_NoError")
@@ -277,71 +311,38 @@ class Trading:
             market.user_orders -= 1
 
     # --- amend and cancel
-    def cancel_all_on(self, account: Account, it: Instrument, cancel: str, now_ms: int) -> None:
-        """Take every order of an account out of one market, whoever wants it (`cancelType`)."""
-        market = self._awake(it, now_ms)
+    def cancel_active_on(self, account: Account, it: Instrument, cancel: str, now_ms: int) -> None:
+        """Take the active orders of an account out of one market, for the reason `cancel`."""
+        market = self.awake(it, now_ms)
         for order in account.open_on(it.category, it.symbol):
-            if order.open:
+            if order.open and not order.waiting:
                 self._withdraw(account, order, market, now_ms, cancel)
 
     def cancel(self, account: Account, order: Order, now_ms: int) -> Order:
         """Cancel an open order. Raises Refusal when the market filled it in this very moment."""
-        market = self._awake(self._markets.instruments[order.category][order.symbol], now_ms)
+        market = self.awake(self._markets.instruments[order.category][order.symbol], now_ms)
         if not order.open:
             raise not_open(order, "cancel")
         self._withdraw(account, order, market, now_ms, "CancelByUser")
         return order
 
-    def amend(
-        self, account: Account, order: Order, tick: int | None, lots: int | None, now_ms: int
-    ) -> Order:
-        """Change price or total quantity of an open order. Raises Refusal.
-
-        Less quantity at the same price keeps the place in the queue; anything else goes to its
-        end, or into the book if it crosses now.
-        """
-        it = self._markets.instruments[order.category][order.symbol]
-        market = self._awake(it, now_ms)
-        if not order.open:
-            raise not_open(order, "replace")
-        tick = order.tick if tick is None else self._allowed_tick(market, order.side, tick, now_ms)
-        lots = order.lots if lots is None else lots
-        if (tick, lots) == (order.tick, order.lots):
-            raise parameter_error(
-                "The order remains unchanged as the parameters entered match the existing ones."
-            )
-        if lots <= order.filled:
-            code = 170313 if it.category == "spot" else 110064
-            raise Refusal(
-                code, "The modified contract quantity cannot be less than the filled quantity."
-            )
-        lots = self._amended_lots(account, it, order, lots)
-        if not order.reduce_only:
-            self._check_value(it, lots, tick)
-        before = (order.tick, order.lots)
-        bound = self._margin.bound_by(account, order)
-        order.tick, order.lots = tick, lots
-        try:
-            self._check_funds(account, it, order, now_ms, bound)
-        except Refusal:
-            order.tick, order.lots = before
-            raise
-        order.updated_ms = now_ms
-        self._changes.order(account, order, it)
+    def moved(
+        self,
+        account: Account,
+        order: Order,
+        market: Market,
+        before: tuple[int, int],
+        now_ms: int,
+    ) -> None:
+        """Bring the book up to an order that was amended; `before` were its tick and lots."""
         resting = self._resting[order.order_id]
-        if tick == before[0] and lots < before[1]:
-            market.shrink(resting, before[1] - lots)
-            return order
+        if order.tick == before[0] and order.lots <= before[1]:
+            if order.lots < before[1]:
+                market.shrink(resting, before[1] - order.lots)
+            return
         market.cancel(resting)
         self._forget(order, market)
         self._match(account, order, market, now_ms)
-        return order
-
-    def _amended_lots(self, account: Account, it: Instrument, order: Order, lots: int) -> int:
-        if not order.reduce_only:
-            return lots
-        held = it.size.floor(abs(account.position(it, order.position_idx).size))
-        return min(lots, order.filled + held)
 
     # --- after a restart
     def restore(self, account: Account, now_ms: int) -> None:
@@ -355,6 +356,9 @@ class Trading:
                 order.end("Cancelled", "CancelBySettle")
                 account.retire(order)
                 continue
+            if order.waiting:
+                self.triggers.arm(account, order, market, now_ms)
+                continue
             if market.book.would_take(order.side, order.tick):
                 self._end(account, order, market, now_ms, "UNKNOWN", "EC_LoadOrderCanMatch")
                 continue
@@ -362,11 +366,6 @@ class Trading:
             market.book.rest(resting)
             self._resting[order.order_id] = resting
             market.user_orders += 1
-
-
-def _closes_leg(new: NewOrder) -> bool:
-    """Tell whether a hedge-mode order is of the side that can only close its leg."""
-    return new.position_idx != 0 and (new.side > 0) != (new.position_idx == 1)
 
 
 def not_open(order: Order | None, verb: str, *, spot: bool = False) -> Refusal:

@@ -23,7 +23,8 @@ _CATEGORIES = {
     "position": ("linear", "inverse", "option"),
 }
 _PLAIN = ("wallet", "greeks", "strategy", "spread.order", "spread.execution")
-_DCP = ("dcp.future", "dcp.spot", "dcp.option")
+# Topic -> product of the disconnection protection that it arms.
+_DCP = {"dcp.future": "DERIVATIVES", "dcp.spot": "SPOT", "dcp.option": "OPTIONS"}
 # Categorised topic -> its all-in-one topic; the others stand for themselves.
 TOPICS: dict[str, str] = {name: name for name in (*_CATEGORIES, *_PLAIN, *_DCP)} | {
     f"{name}.{category}": name
@@ -44,6 +45,7 @@ class PrivateSockets:
         self._clock = clock
         # Messages that the fault `swap_events` keeps until the next of their topic has gone.
         self._swapped: dict[tuple[int, str], dict[str, Any]] = {}
+        self._disconnected: dict[tuple[int, str], asyncio.TimerHandle] = {}
         self._by_uid: dict[int, dict[Connection, None]] = {}
         self.messages = 0
 
@@ -62,6 +64,7 @@ class PrivateSockets:
         asked = acks.Asked(op=op if isinstance(op, str) else "", req_id=request.get("req_id"))
         match asked.op:
             case "ping":
+                self._alive(connection)
                 connection.reply(acks.PRIVATE.pong(conn_id, asked, self._clock.shown_ms()))
             case "auth":
                 self._authenticate(connection, asked, request.get("args"))
@@ -115,9 +118,34 @@ class PrivateSockets:
             self._deliver(connection, topic, message)
 
     def forget(self, connection: Connection) -> None:
-        """Remove a connection that has ended."""
+        """Remove a connection that has ended; it may have been the last that DCP counts."""
+        if connection.credential is None:
+            return
+        uid = connection.credential.uid
+        alive = self._by_uid.get(uid, {})
+        if connection not in alive:
+            return
+        del alive[connection]
+        for topic in connection.topics & _DCP.keys():
+            window_s = self.exchange.dcp_window_s(uid, _DCP[topic])
+            if window_s is not None and not any(topic in other.topics for other in alive):
+                loop = asyncio.get_running_loop()
+                self._disconnected[uid, topic] = loop.call_later(
+                    window_s, self._cancel_disconnected, uid, topic
+                )
+
+    def _alive(self, connection: Connection) -> None:
+        """Stop the clock of DCP: its owner is back, with the topic and a heartbeat."""
         if connection.credential is not None:
-            self._by_uid.get(connection.credential.uid, {}).pop(connection, None)
+            for topic in connection.topics & _DCP.keys():
+                timer = self._disconnected.pop((connection.credential.uid, topic), None)
+                if timer is not None:
+                    timer.cancel()
+
+    def _cancel_disconnected(self, uid: int, topic: str) -> None:
+        self._disconnected.pop((uid, topic), None)
+        self.exchange.cancel_disconnected(uid, _DCP[topic], self._clock.engine_ms())
+        self.publish()
 
     def _authenticate(self, connection: Connection, asked: acks.Asked, args: Any) -> None:
         try:
