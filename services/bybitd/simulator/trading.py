@@ -253,7 +253,8 @@ class Trading:
             return
         for other in tuple(account.open_orders.values()):
             place = self._markets.instruments[other.category][other.symbol]
-            if other.mmp and place.base == it.base and other.order_id in self._resting:
+            quoting = other.mmp and other.open and other.order_id in self._resting
+            if quoting and place.base == it.base:
                 self._withdraw(
                     account, other, self._markets.of(place), trade.at_ms, "CancelByMmpTriggered"
                 )

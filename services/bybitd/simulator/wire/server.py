@@ -271,11 +271,15 @@ class Simulator:
                 connection.cut("internal error")
             finally:
                 self._connections.pop(connection, None)
-                self._public.forget(connection)
-                self._private.forget(connection)
+                self._forget(connection)
             return socket
 
         return handle
+
+    def _forget(self, connection: Connection) -> None:
+        # Private first: it looks at the topics, which the public side takes away.
+        self._private.forget(connection)
+        self._public.forget(connection)
 
     def _accept(
         self, request: web.Request, transport: asyncio.Transport, kind: str, window_bits: int
@@ -317,8 +321,7 @@ class Simulator:
         """Begin again from the stored accounts; who was connected has to come back."""
         self._cut_scope("all")
         for connection in tuple(self._connections):
-            self._public.forget(connection)
-            self._private.forget(connection)
+            self._forget(connection)
         self.exchange = Exchange(self._config, self.clock.engine_ms(), self._store)
         for part in (self._desk, self._public, self._private):
             part.exchange = self.exchange
