@@ -23,12 +23,24 @@ CLOSED_KEPT = 5_000
 EXECUTIONS_KEPT = 10_000
 
 
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """What an execution did to one coin, and what was left: balance, and size of the position."""
+
+    coin: str
+    cash: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    funding: Decimal = Decimal(0)
+    balance: Decimal
+    size: Decimal = Decimal(0)
+
+
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the execution history: the record of the topic, and what it is found by."""
 
     row: int
     at_ms: int
     record: dict[str, Any]
+    flows: list[Flow] = []
 
 
 class Protection(msgspec.Struct, kw_only=True):

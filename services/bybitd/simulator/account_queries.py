@@ -17,13 +17,12 @@ from bybitd.simulator.parameters import (
     cursor_to,
     instrument_of,
     page_of,
-    time_of,
+    span_of,
 )
 from bybitd.simulator.positions import position_record, position_row
 from bybitd.simulator.refusal import parameter_error
 
 Params = Mapping[str, str]
-_WEEK_MS = 7 * 86_400_000
 _DAY_MS = 86_400_000
 _RECENTLY_CLOSED = 500
 
@@ -68,7 +67,7 @@ class AccountQueries:
 
     def _history(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
         category = category_of(params)
-        first, last = _span(params, now_ms)
+        first, last = span_of(params, now_ms)
         by_id = params.get("orderId") or params.get("orderLinkId")
         status = params.get("orderStatus")
         orders = [
@@ -144,7 +143,7 @@ class AccountQueries:
     def _chosen_executions(
         self, account: Account, category: str, params: Params, now_ms: int
     ) -> Iterable[Execution]:
-        first, last = _span(params, now_ms)
+        first, last = span_of(params, now_ms)
         wanted = self._wanted(category, params)
         kind = params.get("execType")
         ids = {n: params[n] for n in ("orderId", "orderLinkId") if params.get(n)}
@@ -339,19 +338,3 @@ def _filtered(chosen: str, *, spot: bool) -> Callable[[Order], bool]:
     if chosen == "StopOrder":
         return lambda order: order.stop_type == "Stop" if spot else bool(order.stop_type)
     return lambda order: order.stop_type == chosen
-
-
-def _span(params: Params, now_ms: int) -> tuple[int, int]:
-    """Read startTime and endTime: at most seven days, by default the last seven."""
-    first, last = time_of(params, "startTime"), time_of(params, "endTime")
-    if first is None and last is None:
-        return now_ms - _WEEK_MS, now_ms
-    if first is None:
-        first = (last or 0) - _WEEK_MS
-    if last is None:
-        last = first + _WEEK_MS
-    if last < first:
-        raise parameter_error("params error: endTime is before startTime")
-    if last - first > _WEEK_MS:
-        raise parameter_error("The time range between startTime and endTime exceeds 7 days.")
-    return first, last

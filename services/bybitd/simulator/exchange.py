@@ -35,6 +35,7 @@ from bybitd.simulator.pre_check import PreCheck
 from bybitd.simulator.refusal import Refusal, UnknownTopic
 from bybitd.simulator.schedule import Schedule
 from bybitd.simulator.spread_queries import SpreadQueries
+from bybitd.simulator.statements import Statements
 from bybitd.simulator.store import AccountStore
 from bybitd.simulator.system_status import SystemStatus
 from bybitd.simulator.trading import Trading
@@ -108,7 +109,9 @@ class Exchange:
             | SpreadQueries(self._markets, self._rendered).routes
             | self._status.routes
         )
-        self._private = AccountQueries(self._markets, margin, now_ms)
+        self._reads = (
+            AccountQueries(self._markets, margin, now_ms).routes | Statements(self._markets).routes
+        )
         amends = Amends(self._markets, margin, self._changes, self._trading)
         self._actions = (
             OrderApi(self._markets, self._trading, amends).routes
@@ -237,7 +240,7 @@ class Exchange:
         self, uid: int, path: str, params: Mapping[str, str], now_ms: int
     ) -> dict[str, Any]:
         """Answer a signed REST GET with its `result`. Raises Refusal."""
-        route = self._private.routes.get(path)
+        route = self._reads.get(path)
         if route is None:
             raise _no_route(path)
         self._now_ms = max(self._now_ms, now_ms)

@@ -5,13 +5,13 @@ Sources: Bybit V5, Execution stream; Trading Fee Rate.
 
 from decimal import Decimal
 
-from bybitd.simulator.account import Account, Execution
+from bybitd.simulator.account import Account, Execution, Flow
 from bybitd.simulator.changes import Changes
 from bybitd.simulator.fair_value import FairValue
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.market import Market, Trade
 from bybitd.simulator.orders import Order
-from bybitd.simulator.positions import Change, apply_fill, money, value
+from bybitd.simulator.positions import Change, Position, apply_fill, money, value
 
 # (taker, maker) by category
 FEE_RATES = {
@@ -51,7 +51,7 @@ class Fills:
             case "spot":
                 change = self._spot(account, order, it, trade, worth)
             case _:
-                change = self._contract(account, order, it, trade, worth)
+                change = self._contract(account, order, it, trade, worth, fee)
         account.credit(fee_coin, -fee)
         order.filled += trade.lots
         order.value += worth
@@ -103,7 +103,12 @@ class Fills:
             value = self._fair_value.option(it, trade.at_ms)
             record["indexPrice"] = record["underlyingPrice"] = f"{value.underlying:.2f}"
             record["tradeIv"] = record["markIv"] = f"{value.iv:.4f}"
-        execution = Execution(row=account.next_row(), at_ms=trade.at_ms, record=record)
+        execution = Execution(
+            row=account.next_row(),
+            at_ms=trade.at_ms,
+            record=record,
+            flows=self._flows(account, order, it, trade, worth, change, {fee_coin: fee}),
+        )
         self._changes.execution(account, execution)
 
     def _fee(
@@ -117,6 +122,52 @@ class Fills:
             return it.settle, money(min(full, worth * _OPTION_FEE_CAP))
         return it.settle, money(worth * rate)
 
+    @staticmethod
+    def _split_fees(
+        order: Order,
+        position: Position,
+        closed: Decimal,
+        filled: Decimal,
+        size: Decimal,
+        fee: Decimal,
+    ) -> None:
+        """Share fees between what a fill closed of `size` and what it opened anew."""
+        opened = money(position.open_fees * closed / size)
+        closing = money(fee * closed / filled)
+        order.open_fee += opened
+        order.close_fee += closing
+        position.open_fees += fee - closing - opened
+
+    @staticmethod
+    def _flows(
+        account: Account,
+        order: Order,
+        it: Instrument,
+        trade: Trade,
+        worth: Decimal,
+        change: Change,
+        fees: dict[str, Decimal],
+    ) -> list[Flow]:
+        """Write down what the fill did to each coin; the wallet shows it already."""
+        if it.category == "spot":
+            qty = it.size.decimal(trade.lots) * order.side
+            moved = {it.base: qty, it.quote: -worth * order.side}
+            size = Decimal(0)
+        else:
+            paid = -worth * order.side if it.category == "option" else change.profit
+            moved = {it.settle: paid}
+            size = account.position(it, order.position_idx).size
+        return [
+            Flow(
+                coin=coin,
+                cash=cash,
+                fee=fees.get(coin, Decimal(0)),
+                balance=account.wallet.get(coin, Decimal(0)),
+                size=size,
+            )
+            for coin, cash in moved.items()
+        ]
+
     def _spot(
         self, account: Account, order: Order, it: Instrument, trade: Trade, worth: Decimal
     ) -> Change:
@@ -128,11 +179,17 @@ class Fills:
         return Change(Decimal(0), Decimal(0))
 
     def _contract(
-        self, account: Account, order: Order, it: Instrument, trade: Trade, worth: Decimal
+        self,
+        account: Account,
+        order: Order,
+        it: Instrument,
+        trade: Trade,
+        worth: Decimal,
+        fee: Decimal,
     ) -> Change:
         position = account.position(it, order.position_idx)
         was_flat = not position.size
-        entry = position.average
+        entry, size = position.average, abs(position.size)
         price = it.price.decimal(trade.tick)
         signed = it.size.decimal(trade.lots) * order.side
         change = apply_fill(position, it, signed, price)
@@ -140,6 +197,9 @@ class Fills:
             order.closed += change.closed
             order.entry_value += value(it, change.closed, entry)
             order.exit_value += value(it, change.closed, price)
+            self._split_fees(order, position, change.closed, abs(signed), size, fee)
+        else:
+            position.open_fees += fee
         if not position.created_ms:
             position.created_ms = trade.at_ms
         if was_flat:

@@ -6,7 +6,7 @@ It comes as an execution of type Funding, with a wallet event and no order (Bybi
 from collections.abc import Iterable
 from decimal import Decimal
 
-from bybitd.simulator.account import Account, Execution
+from bybitd.simulator.account import Account, Execution, Flow
 from bybitd.simulator.changes import Changes
 from bybitd.simulator.fair_value import FUNDING_INTERVAL_MS
 from bybitd.simulator.ids import Identifiers
@@ -85,7 +85,10 @@ class Funding:
             "createType": "",
             "seq": market.seq,
         }
-        row = Execution(row=account.next_row(), at_ms=at_ms, record=record)
+        flow = Flow(
+            coin=it.settle, funding=-fee, balance=account.wallet[it.settle], size=position.size
+        )
+        row = Execution(row=account.next_row(), at_ms=at_ms, record=record, flows=[flow])
         self._changes.execution(account, row)
         self._changes.position(account, it, position.idx)
         self._changes.coin(account, it.settle)

@@ -17,6 +17,7 @@ from bybitd.simulator.refusal import Refusal, parameter_error
 Body = Mapping[str, Any]
 TIMES_IN_FORCE = ("GTC", "IOC", "FOK", "PostOnly")
 _LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
+_WEEK_MS = 7 * 86_400_000
 _NUMBER = re.compile(r"\d{1,18}(\.\d{1,18})?")
 
 
@@ -102,6 +103,22 @@ def time_of(params: Mapping[str, str], name: str) -> int | None:
     if not found.isdigit():
         raise parameter_error(f"params error: {name} invalid")
     return int(found)
+
+
+def span_of(params: Mapping[str, str], now_ms: int, usual_ms: int = _WEEK_MS) -> tuple[int, int]:
+    """Read startTime and endTime: at most seven days, by default the last `usual_ms`."""
+    first, last = time_of(params, "startTime"), time_of(params, "endTime")
+    if first is None and last is None:
+        return now_ms - usual_ms, now_ms
+    if first is None:
+        first = (last or 0) - usual_ms
+    if last is None:
+        last = first + usual_ms
+    if last < first:
+        raise parameter_error("params error: endTime is before startTime")
+    if last - first > _WEEK_MS:
+        raise parameter_error("The time range between startTime and endTime exceeds 7 days.")
+    return first, last
 
 
 def link_id(body: Body, *, required: bool = False) -> str:

@@ -37,6 +37,7 @@ class Position(msgspec.Struct, kw_only=True):
     seq: int = -1
     status: str = "Normal"
     auto_add: int = 0
+    open_fees: Decimal = Decimal(0)  # paid for what is open now
     # Its protection as the record shows it, in ticks; 0 is none.
     take_profit: int = 0
     stop_loss: int = 0
