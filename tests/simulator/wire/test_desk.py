@@ -8,6 +8,7 @@ from bybitd.simulator.wire.auth import Credential, HmacVerifier
 from bybitd.simulator.wire.desk import Desk
 from bybitd.simulator.wire.faults import Faults, parse
 from bybitd.simulator.wire.limits import RateBook, RateLimits
+from bybitd.venue.retcodes import CODES
 
 WHO = Credential("k", 7, False, HmacVerifier("s"))
 READER = Credential("r", 7, True, HmacVerifier("s"))
@@ -192,3 +193,10 @@ def test_what_arrived_and_what_was_acted_on_is_counted_apart(at):
         assert at.desk.act(WHO, CREATE, body, 0).lost
     (row,) = at.arrivals.rows([])
     assert (row["received"], row["acted"]) == ({"order.create": 2}, {"order.create": 1})
+
+
+@pytest.mark.parametrize("code", sorted(set(CODES) - {0}))
+def test_every_code_that_the_gateway_knows_can_be_answered(at, code):
+    at.arm("answer", code=code)
+    answer = at.create()
+    assert (answer.retCode, answer.forced, at.exchange.posts) == (code, True, [])

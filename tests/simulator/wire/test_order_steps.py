@@ -192,3 +192,30 @@ def test_executions_that_no_order_made_come_on_demand(wire, exec_type):
 def test_a_position_that_is_not_there_can_have_no_execution(wire):
     with pytest.raises(ValueError, match="no position in linear SOLUSDT"):
         wire.sim.fault("execution", execType="AdlTrade", symbol="SOLUSDT")
+
+
+def test_authentication_can_be_refused_on_demand_on_both_sockets(wire):
+    wire.sim.fault("answer", op="auth", code=10003, msg="too many sessions", count=2)
+    trade, private = wire.connect("/v5/trade"), wire.connect("/v5/private")
+    assert trade.login()["retCode"] == 10003
+    reply = private.login()
+    assert (reply["success"], reply["ret_msg"]) == (False, "too many sessions")
+    assert trade.login()["retCode"] == 0
+    assert private.login()["success"] is True
+
+
+def test_an_answer_to_a_look_up_can_be_forced_or_late(wire):
+    trade = wire.trade()
+    wire.sim.fault("read_lag", ms=60_000)
+    trade.order("order.create", wire.limit_order("not-yet-seen"), "1")
+    query = "category=linear&orderLinkId=not-yet-seen"
+
+    def look_up():
+        return wire.rest.get("/v5/order/realtime", query, wire.key)[1]
+
+    assert look_up()["result"]["list"] == []
+    wire.sim.fault("read_lag", ms=0)
+    assert len(look_up()["result"]["list"]) == 1
+    wire.sim.fault("answer", op="order.realtime", code=10016)
+    assert look_up()["retCode"] == 10016
+    assert look_up()["retCode"] == 0

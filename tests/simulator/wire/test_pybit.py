@@ -329,3 +329,99 @@ def test_pages_of_instruments_are_turned_with_the_cursor(http):
         symbols += [row["symbol"] for row in page["list"]]
         cursor = page["nextPageCursor"]
     assert len(symbols) == len(set(symbols)) > 8
+
+
+def rows(answer):
+    return answer["result"]["list"]
+
+
+def last_price(http):
+    return float(rows(http.get_tickers(category="linear", symbol="ETHUSDT"))[0]["lastPrice"])
+
+
+def eventually(condition):
+    deadline = time.monotonic() + TIMEOUT_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def test_a_conditional_order_and_stops_live_over_rest(http):
+    where = {"category": "linear", "symbol": "ETHUSDT"}
+    price = last_price(http)
+    far = f"{price * 0.5:.2f}"
+    placed = http.place_order(
+        **where,
+        side="Buy",
+        orderType="Market",
+        qty="0.10",
+        triggerPrice=far,
+        triggerDirection=2,
+        triggerBy="MarkPrice",
+        orderLinkId="sdk-conditional",
+    )["result"]
+    (row,) = rows(http.get_open_orders(**where, orderLinkId="sdk-conditional"))
+    assert (row["orderStatus"], row["triggerPrice"], row["triggerBy"]) == (
+        "Untriggered",
+        far,
+        "MarkPrice",
+    )
+    http.amend_order(**where, orderId=placed["orderId"], triggerPrice=f"{price * 0.6:.2f}")
+    http.place_order(
+        **where,
+        side="Buy",
+        orderType="Market",
+        qty="0.10",
+        takeProfit=f"{price * 1.5:.2f}",
+        stopLoss=f"{price * 0.6:.2f}",
+        tpslMode="Full",
+    )
+    http.set_trading_stop(**where, tpslMode="Full", positionIdx=0, trailingStop="500")
+    kinds = {row["stopOrderType"] for row in rows(http.get_open_orders(**where))}
+    assert kinds == {"Stop", "TakeProfit", "StopLoss", "TrailingStop"}
+    position = rows(http.get_positions(**where))[0]
+    assert float(position["takeProfit"]) == pytest.approx(price * 1.5, abs=0.01)
+    assert len(rows(http.cancel_all_orders(**where, orderFilter="StopOrder"))) == 4
+    http.place_order(**where, side="Sell", orderType="Market", qty="0.10", reduceOnly=True)
+    eventually(lambda: rows(http.get_closed_pnl(**where)))
+    assert rows(http.get_transaction_log(category="linear", currency="USDT"))
+
+
+def test_the_other_kinds_of_orders_are_taken(http):
+    where = {"category": "linear", "symbol": "ETHUSDT"}
+    best = http.place_order(
+        **where, side="Buy", orderType="Limit", qty="0.10", bboSideType="Queue", bboLevel="5"
+    )["result"]
+    http.cancel_order(**where, orderId=best["orderId"])
+    http.place_order(
+        **where,
+        side="Buy",
+        orderType="Market",
+        qty="0.10",
+        slippageToleranceType="TickSize",
+        slippageTolerance="100",
+    )
+    http.place_order(**where, side="Sell", orderType="Market", qty="0", reduceOnly=True,
+                     closeOnTrigger=True)  # fmt: skip
+    symbol = rows(http.get_instruments_info(category="option", baseCoin="BTC"))[0]["symbol"]
+    option = {"category": "option", "symbol": symbol}
+    http.place_order(**option, side="Buy", orderType="Limit", qty="0.1", orderIv="0.05",
+                     timeInForce="PostOnly", orderLinkId="sdk-iv", mmp=True)  # fmt: skip
+    http.cancel_all_orders(category="option")
+    spot = {"category": "spot", "symbol": "BTCUSDT"}
+    placed = http.place_order(**spot, side="Buy", orderType="Limit", qty="0.01", price="50000",
+                              triggerPrice="55000", orderFilter="tpslOrder")["result"]  # fmt: skip
+    assert rows(http.cancel_all_orders(category="spot", orderFilter="tpslOrder")) == [placed]
+
+
+def test_settings_of_the_account_are_taken(http):
+    http.set_mmp(baseCoin="BTC", window="5000", frozenPeriod="1000", qtyLimit="5", deltaLimit="5")
+    assert http.get_mmp_state(baseCoin="BTC")["result"]["result"][0]["qtyLimit"] == "5"
+    http.reset_mmp(baseCoin="BTC")
+    http.set_dcp(product="SPOT", timeWindow=30)
+    http.set_margin_mode(setMarginMode="ISOLATED_MARGIN")
+    http.set_auto_add_margin(category="linear", symbol="BTCUSDT", autoAddMargin=1, positionIdx=0)
+    http.set_margin_mode(setMarginMode="REGULAR_MARGIN")
+    assert http.get_account_info()["result"]["marginMode"] == "REGULAR_MARGIN"
+    assert http.get_coin_greeks()["retCode"] == 0

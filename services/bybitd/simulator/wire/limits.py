@@ -25,6 +25,7 @@ _PER_SECOND: dict[str, tuple[int, int, int]] = {
     "/v5/account/query-dcp-info": (5, 5, 5),
     "/v5/account/smp-group": (5, 5, 5),
     "/v5/account/set-margin-mode": (5, 5, 5),
+    "/v5/account/set-limit-px-action": (10, 10, 10),
     "/v5/account/transaction-log": (25, 25, 25),
 }
 _OTHERS = (50, 50, 50)

@@ -29,7 +29,8 @@ its accounts; nothing can connect meanwhile (HTTP 503) |
 cancels of a liquidation), Settle |
 
 *which*: `count` (1), `op` (any order; an operation such as `order.create`, also a signed GET such \
-as `order.realtime` when it is named), `orderLinkId` (any).
+as `order.realtime` or the `auth` of a socket when it is named), `orderLinkId` (any). For `auth` \
+only `answer` makes sense.
 
 `drop` and `repeat` (see `faults`) lose or double private messages when their `category` is \
 `private` and their `topic` the all-in-one name (`order`, `execution`, `position`, `wallet`).
@@ -40,6 +41,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bybitd.simulator.refusal import Refusal
 from bybitd.simulator.wire.fault import Fault, Milliseconds, PositiveCount, Scope, Seconds
 
 PrivateTopic = Literal["order", "execution", "execution.fast", "position", "wallet", "greeks"]
@@ -167,6 +169,11 @@ class OrderFaults:
                 _use(self._requests, index)
                 return fault
         return None
+
+    def refusal_of_auth(self) -> Refusal | None:
+        """Take the refusal that the next authentication on a socket is to get."""
+        fault = self.for_request("auth", {}, reading=True)
+        return Refusal(fault.code, fault.msg) if isinstance(fault, Answer) else None
 
     def for_event(self, topic: str) -> EventFault | None:
         """Take the fault for the message of a private topic that is about to be sent."""

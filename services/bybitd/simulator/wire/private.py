@@ -149,6 +149,8 @@ class PrivateSockets:
 
     def _authenticate(self, connection: Connection, asked: acks.Asked, args: Any) -> None:
         try:
+            if refused := self._faults.orders.refusal_of_auth():
+                raise refused
             credential = self._keys.socket_login(args, self._clock.shown_ms())
         except Refusal as refusal:
             connection.reply(acks.PRIVATE.error(connection.conn_id, asked, refusal.retMsg))

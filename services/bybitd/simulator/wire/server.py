@@ -92,7 +92,9 @@ class Simulator:
         ack_first = wire.ack_first
         self._public = PublicSockets(self.exchange, self.faults, self.clock, self.publish)
         self._private = PrivateSockets(self.exchange, keys, self.faults, self.clock)
-        self._trade = TradeSockets(desk, keys, rates, self.clock, self.publish, ack_first=ack_first)
+        self._trade = TradeSockets(
+            desk, keys, rates, self.faults.orders, self.clock, self.publish, ack_first=ack_first
+        )
         self._rest = Rest(
             desk,
             keys,

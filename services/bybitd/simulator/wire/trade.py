@@ -13,6 +13,7 @@ from bybitd.simulator.wire.clock import ServerClock
 from bybitd.simulator.wire.connection import Connection
 from bybitd.simulator.wire.desk import RESTARTING, Answer, Desk, refused
 from bybitd.simulator.wire.limits import RateBook
+from bybitd.simulator.wire.order_faults import OrderFaults
 
 PATHS = {
     f"order.{name}": f"/v5/order/{name}"
@@ -34,11 +35,13 @@ class TradeSockets:
         desk: Desk,
         keys: KeyRing,
         rates: RateBook,
+        faults: OrderFaults,
         clock: ServerClock,
         publish: Callable[[], None],
         *,
         ack_first: bool,
     ) -> None:
+        self._faults = faults
         self._desk = desk
         self._keys = keys
         self._rates = rates
@@ -73,6 +76,8 @@ class TradeSockets:
             self._refuse(connection, "auth", req_id, Refusal(20001, "Repeat auth"))
             return
         try:
+            if refused := self._faults.refusal_of_auth():
+                raise refused
             connection.credential = self._keys.socket_login(args, self._clock.shown_ms())
         except Refusal as refusal:
             self._refuse(connection, "auth", req_id, refusal)
