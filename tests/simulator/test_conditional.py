@@ -265,3 +265,18 @@ def test_the_tpsl_of_a_spot_order_is_an_oco_pair_of_which_one_ends_the_other(des
         ("Filled", "UNKNOWN"),
         ("Deactivated", "CancelByOCOTpCanceledBySlTriggered"),
     }
+
+
+def test_an_inverse_order_without_a_price_binds_nothing_while_it_waits_and_triggers(desk):
+    _, ask = desk.touch("inverse", "BTCUSD")
+    desk.create(
+        category="inverse",
+        symbol="BTCUSD",
+        orderType="Market",
+        qty="100",
+        triggerPrice=str(ask),
+        triggerDirection=1,
+    )
+    desk.create(BOB, category="inverse", symbol="BTCUSD", orderType="Market", qty="50000")
+    *_, order = desk.take("order")
+    assert order["orderStatus"] == "Filled"

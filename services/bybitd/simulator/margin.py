@@ -13,7 +13,7 @@ from typing import Any
 from bybitd.simulator.account import Account
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.markets import Markets
-from bybitd.simulator.orders import Order
+from bybitd.simulator.orders import BEFORE_BOOK, Order
 from bybitd.simulator.positions import (
     MAINTENANCE_RATE,
     Position,
@@ -95,7 +95,7 @@ class Margin:
     def order_needs(self, account: Account, it: Instrument, order: Order) -> tuple[str, Decimal]:
         """Give the coin and the amount that an order binds while `leaves` is open."""
         lots = order.leaves
-        if order.waiting and not _holds_while_waiting(order):
+        if order.status in BEFORE_BOOK and not _holds_while_waiting(order):
             return (it.quote if it.category == "spot" else it.settle), _ZERO
         if it.category == "spot":
             if order.budget is not None and order.side > 0:

@@ -10,7 +10,8 @@ import msgspec
 
 from bybitd.simulator.instruments import Instrument, plain
 
-OPEN = ("New", "PartiallyFilled", "Untriggered", "Triggered")
+BEFORE_BOOK = ("Untriggered", "Triggered")
+OPEN = ("New", "PartiallyFilled", *BEFORE_BOOK)
 # The stopOrderTypes that protect a position and go when it is closed.
 PROTECTING = ("TakeProfit", "StopLoss", "TrailingStop", "PartialTakeProfit", "PartialStopLoss")
 

@@ -137,6 +137,8 @@ class Trading:
         order.status = "Triggered"
         order.updated_ms = now_ms
         account.triggered(order)
+        if it.category != "spot":
+            self.stops.mirror(account, market, order.position_idx)
         self._changes.order(account, order, it)
         self._changes.settle(now_ms)
         self._changes.markets[market] = None
@@ -162,12 +164,12 @@ class Trading:
             if order.budget is not None:
                 unit = it.step * it.tick
                 order.lots = market.book.lots_for_value(order.side, order.tick, unit, order.budget)
+            order.status = "New"
             account.bound.release(order)  # it must not count against itself
             self.check_funds(account, it, order, now_ms)
         except Refusal:
             self._end(account, order, market, now_ms, "UNKNOWN", "EC_Others", "Rejected")
             return
-        order.status = "New"
         self._changes.order(account, order, it)
         self._match(account, order, market, now_ms)
 
