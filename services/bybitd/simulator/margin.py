@@ -50,13 +50,17 @@ class Sheet:
 
     coins: dict[str, CoinSheet] = field(default_factory=lambda: defaultdict(CoinSheet))
     usd: dict[str, Decimal] = field(default_factory=dict)
+    _totals: dict[str, Decimal] = field(default_factory=dict)
 
     def total(self, name: str) -> Decimal:
         """Sum one figure of every coin in USD."""
-        amounts: Iterable[Decimal] = (
-            getattr(sheet, name) * self.usd[coin] for coin, sheet in self.coins.items()
-        )
-        return money(sum(amounts, _ZERO))
+        known = self._totals.get(name)
+        if known is None:
+            amounts: Iterable[Decimal] = (
+                getattr(sheet, name) * self.usd[coin] for coin, sheet in self.coins.items()
+            )
+            known = self._totals[name] = money(sum(amounts, _ZERO))
+        return known
 
     @property
     def available(self) -> Decimal:

@@ -27,7 +27,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True):
     limit_tick: int = 0
 
 
-class Order(msgspec.Struct, kw_only=True):
+class Order(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One order of an account; prices in ticks, sizes in lots, times in ms.
 
     `tick` of a market order is its protective limit, 0 while that is not known. `budget` is set on

@@ -21,7 +21,7 @@ def money(value: Decimal) -> Decimal:
     return value.quantize(PLACES)
 
 
-class Position(msgspec.Struct, kw_only=True):
+class Position(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One position of an account: `idx` 0 in one-way mode, 1 long and 2 short in hedge mode."""
 
     category: str
