@@ -136,6 +136,21 @@ def test_protection_pulls_the_quotes_of_a_market_maker_and_refuses_new_ones(desk
     assert refused(desk, mmp=True) == 10001
 
 
+def test_an_option_position_has_stops_of_its_whole_size_only(desk):
+    where = option(desk)
+    desk.post("order/create", **where, side="Buy", orderType="Market", orderLinkId="p")
+    mark = Decimal(desk.get("position/list", **where)["list"][0]["markPrice"])
+    body = {**where, "positionIdx": 0, "takeProfit": str(round(mark / 5 * 2) * 5)}
+    assert refused(desk, "position/trading-stop", **body, tpslMode="Partial") == 10001
+    desk.post("position/trading-stop", **body, tpslMode="Full")
+    (row,) = desk.get("order/realtime", **where)["list"]
+    assert (row["stopOrderType"], row["triggerBy"]) == ("TakeProfit", "MarkPrice")
+    assert (row["orderStatus"], row["side"], row["qty"]) == ("Untriggered", "Sell", "0.1")
+    desk.post("order/create", **where, side="Sell", orderType="Market", orderLinkId="q",
+              reduceOnly=True)  # fmt: skip
+    assert desk.get("order/realtime", **where)["list"] == []
+
+
 # --- spot by value
 def test_a_spot_sale_by_value_brings_about_what_it_says(desk):
     desk.create(category="spot", side="Sell", orderType="Market", qty="500", marketUnit="quoteCoin")

@@ -45,9 +45,9 @@ def test_who_comes_back_with_topic_and_heartbeat_in_time_keeps_the_orders(armed)
     wire.trade().order("order.create", wire.limit_order("kept-by-dcp"), "1")
     watched = wire.private(topics=("dcp.future",))
     watched.close()
-    wait_for(lambda: not wire.sim.state()["connections"].get("private"))
+    timed = [{"uid": wire.key.uid, "topic": "dcp.future"}]
+    wait_for(lambda: wire.sim.state()["disconnected"] == timed)
     back = wire.private(topics=("dcp.future",))
     assert back.ask("ping")["op"] == "pong"
-    armed_timers = wire.sim.call(lambda sim: dict(sim._private._disconnected))
-    assert armed_timers == {}
+    assert wire.sim.state()["disconnected"] == []
     assert status(wire, "kept-by-dcp")[0] == "New"

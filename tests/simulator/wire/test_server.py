@@ -118,6 +118,9 @@ def post(wire, path, body):
 def test_the_control_endpoint_arms_faults_and_shows_them(wire):
     status, body, _ = post(wire, "/sim/faults", b'{"fault":"delay","scope":"trade","ms":5}')
     assert (status, body["ok"]) == (200, True)
+    status, text, _ = wire.rest.get("/sim/faults")
+    assert status == 200
+    assert all(f"`{name}`" in text for name in KNOWN)
     status, state, _ = wire.rest.get("/sim/state")
     assert state["faults"]["delay_ms"] == {"trade": 5}
     assert {"connections", "topics", "sent", "received"} <= set(state)

@@ -3,6 +3,7 @@
 | request | body | effect |
 |---|---|---|
 | `POST /sim/faults` | `{"fault": NAME, ...its fields}` | begins a fault (see `faults`) |
+| `GET /sim/faults` | | describes every fault and its fields, as text for people |
 | `GET /sim/state` | | shows connections, topics with listeners, counters, lasting faults |
 | `GET /sim/orders` | query `uid`, `orderLinkId` | lists every order of the exchange, and how \
 often requests for it arrived and were acted on (see `arrivals`) |
@@ -21,6 +22,7 @@ from aiohttp import web
 
 from bybitd.simulator.wire import frames
 from bybitd.simulator.wire.fault import FaultError
+from bybitd.simulator.wire.faults import describe
 
 Fault = Callable[[str, Mapping[str, Any]], dict[str, Any]]
 
@@ -44,6 +46,7 @@ class Control:
         """List the routes."""
         return [
             web.post("/sim/faults", self._post_fault),
+            web.get("/sim/faults", self._get_faults),
             web.get("/sim/state", self._get_state),
             web.get("/sim/orders", self._get_orders),
             web.post("/sim/status", self._post_status),
@@ -59,6 +62,9 @@ class Control:
         except FaultError as error:
             return _json({"ok": False, "error": str(error)}, status=400)
         return _json({"ok": True, "faults": lasting})
+
+    async def _get_faults(self, _request: web.Request) -> web.Response:
+        return web.Response(text=describe())
 
     async def _get_state(self, _request: web.Request) -> web.Response:
         return _json(self._state())

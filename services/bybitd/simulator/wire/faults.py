@@ -115,6 +115,12 @@ def parse(name: str, fields: Mapping[str, Any]) -> Fault:
         raise FaultError(f"fault {name!r}: {error}; its fields: {wanted}") from error
 
 
+def describe() -> str:
+    """Give the description of every fault, as text for people."""
+    parts = (__doc__ or "", order_faults.__doc__ or "")
+    return "\n".join(part.strip() + "\n" for part in parts)
+
+
 def covers(scope: Scope, kind: str) -> bool:
     """Tell whether a scope means connections of this kind."""
     return scope in ("all", kind) or (scope == "public" and kind not in _NOT_PUBLIC)

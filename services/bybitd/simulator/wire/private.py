@@ -49,6 +49,11 @@ class PrivateSockets:
         self._by_uid: dict[int, dict[Connection, None]] = {}
         self.messages = 0
 
+    @property
+    def disconnected(self) -> list[dict[str, Any]]:
+        """The accounts and topics whose disconnection is being timed (DCP)."""
+        return [{"uid": uid, "topic": topic} for uid, topic in self._disconnected]
+
     def receive(self, connection: Connection, data: bytes) -> None:
         """Act on one message of a client."""
         try:

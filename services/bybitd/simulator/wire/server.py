@@ -220,6 +220,7 @@ class Simulator:
             "sent": {"public": self._public.messages, "private": self._private.messages},
             "received": {"rest": self._rest.requests, "trade": self._trade.requests},
             "limited": self._rates.refused,
+            "disconnected": self._private.disconnected,
             "faults": self.faults.describe(self.clock.engine_ms()),
         }
 
