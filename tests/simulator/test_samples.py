@@ -289,3 +289,48 @@ def test_spreads_are_those_of_the_documentation(new_desk):
         same_shape(ours, theirs)
         if "list" in theirs:
             same_shape(ours["list"][0], theirs["list"][0])
+
+
+def test_statements_and_settings_are_those_of_the_documentation(desk):
+    desk.create(orderType="Market", qty="0.010")
+    desk.create(side="Sell", orderType="Market", qty="0.010", reduceOnly=True)
+    desk.post("order/disconnected-cancel-all", product="SPOT", timeWindow=10)
+    desk.post("account/mmp-modify", baseCoin="BTC", window="10", frozenPeriod="10",
+              qtyLimit="1", deltaLimit="1")  # fmt: skip
+    symbol = option_symbol(desk)
+    where = {"category": "option", "symbol": symbol}
+    desk.post("order/create", **where, side="Buy", orderType="Market", qty="0.1", orderLinkId="o")
+    same_shape(
+        desk.get("position/closed-pnl", category="linear")["list"][0],
+        listed("rest-position/close-pnl.json"),
+        more=("openFee", "closeFee"),
+    )
+    same_shape(
+        desk.get("account/transaction-log", category="linear")["list"][0],
+        listed("rest-account/transaction-log.json"),
+    )
+    same_shape(desk.get("asset/coin-greeks")["list"][0], listed("rest-account/coin-greeks.json"))
+    same_shape(
+        desk.get("account/query-dcp-info")["dcpInfos"][0],
+        sample("rest-account/dcp-info.json")["result"]["dcpInfos"][0],
+    )
+    same_shape(
+        desk.get("account/mmp-state", baseCoin="BTC")["result"][0],
+        sample("rest-account/get-mmp-state.json")["result"]["result"][0],
+    )
+    same_shape(
+        desk.get("account/user-setting-config"),
+        sample("rest-account/get-user-setting-config.json")["result"],
+        more=("deltaEnable",),
+    )
+    body = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "orderType": "Limit"}
+    same_shape(
+        desk.post("order/pre-check", **body, price="90000", qty="0.010"),
+        sample("rest-order/pre-check-order.json")["result"],
+    )
+
+
+@pytest.mark.parametrize("name", ["limit-order-with-limit-tp-sl", "limit-order-with-market-tp-sl"])
+def test_the_requests_of_the_documentation_are_taken(desk, name):
+    body = sample(f"rest-order/create-order-req-spot-{name}.json")
+    assert desk.post("order/create", **body)["orderId"]
