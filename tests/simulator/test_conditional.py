@@ -280,3 +280,28 @@ def test_an_inverse_order_without_a_price_binds_nothing_while_it_waits_and_trigg
     desk.create(BOB, category="inverse", symbol="BTCUSD", orderType="Market", qty="50000")
     *_, order = desk.take("order")
     assert order["orderStatus"] == "Filled"
+
+
+def test_the_same_seed_gives_the_same_triggers_at_the_same_times(new_desk):
+    def told():
+        desk = new_desk(seed=5, rate=40.0)
+        bid, ask = desk.touch()
+        desk.create(orderType="Market", qty="0.100")
+        where = {"category": "linear", "symbol": "BTCUSDT"}
+        desk.post(
+            "position/trading-stop",
+            **where,
+            positionIdx=0,
+            tpslMode="Full",
+            takeProfit=str(ask + 40),
+            stopLoss=str(bid - 40),
+            trailingStop="60",
+        )
+        for offset in (1, 2, 3):
+            desk.create(orderType="Market", triggerPrice=str(ask + offset), triggerDirection=1)
+        desk.run(desk.now + 60_000)
+        return desk.events
+
+    first, second = told(), told()
+    assert first == second
+    assert "Triggered" in [o["orderStatus"] for _, t, e in first if t == "order" for o in e["data"]]
