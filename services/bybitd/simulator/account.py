@@ -92,6 +92,7 @@ class Account:
         self.executions: deque[Execution] = deque(maxlen=EXECUTIONS_KEPT)
         self.last_row = 0
         self.settings = Settings()
+        self._signs: dict[tuple[str, str, int], int] = {}  # of the positions that were kept
         self._open_by_symbol: dict[tuple[str, str], dict[str, Order]] = {}
         self._waiting: dict[tuple[str, str], dict[str, Order]] = {}
         self._reducing: dict[tuple[str, str], dict[str, Order]] = {}
@@ -185,8 +186,15 @@ class Account:
 
     def keep(self, position: Position) -> None:
         """Keep a position that is new or has another size, which orders may close now."""
-        self.positions[position.category, position.symbol, position.idx] = position
-        self._touch_orders(position.category, position.symbol)
+        key = (position.category, position.symbol, position.idx)
+        self.positions[key] = position
+        sign = (position.size > 0) - (position.size < 0)
+        # Only what closes a position, before or now, binds another amount than before.
+        closing = {-sign, -self._signs.get(key, 0)}
+        self._signs[key] = sign
+        for order in self._open_by_symbol.get(key[:2], {}).values():
+            if order.side in closing:
+                self.bound.touch(order)
 
     def set_leverage(self, it: Instrument, leverage: Decimal) -> None:
         self.leverage[it.category, it.symbol] = leverage
