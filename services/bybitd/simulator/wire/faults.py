@@ -117,7 +117,7 @@ def parse(name: str, fields: Mapping[str, Any]) -> Fault:
 
 def describe() -> str:
     """Give the description of every fault, as text for people."""
-    parts = (__doc__ or "", order_faults.__doc__ or "")
+    parts = (__doc__ or "", topic_faults.__doc__ or "", order_faults.__doc__ or "")
     return "\n".join(part.strip() + "\n" for part in parts)
 
 
