@@ -1,44 +1,13 @@
 from decimal import Decimal
 
-import pytest
-
-from bybitd.simulator.candles import INTERVALS, MINUTE_MS, Candles, candle_end, candle_start
+from bybitd.simulator.candles import Candles
+from bybitd.venue.intervals import MINUTE_MS
 
 HOUR = 1_752_998_400_000  # 2025-07-20 08:00 UTC, a Sunday
 
 
 def candles(fair=lambda at: 100 + (at - HOUR) / MINUTE_MS):
     return Candles(fair, 10, inverse=False)
-
-
-@pytest.mark.parametrize(
-    ("interval", "start", "end"),
-    [
-        ("1", "2025-07-20T08:00", "2025-07-20T08:01"),
-        ("240", "2025-07-20T08:00", "2025-07-20T12:00"),
-        ("D", "2025-07-20T00:00", "2025-07-21T00:00"),
-        ("W", "2025-07-14T00:00", "2025-07-21T00:00"),
-        ("M", "2025-07-01T00:00", "2025-08-01T00:00"),
-    ],
-)
-def test_candles_begin_at_utc_boundaries(interval, start, end):
-    from datetime import UTC, datetime
-
-    def text(ms):
-        return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
-
-    first = candle_start(interval, HOUR + 1)
-    assert text(first) == start
-    assert text(candle_end(interval, first)) == end
-
-
-def test_every_interval_tiles_time():
-    for interval in INTERVALS:
-        start = candle_start(interval, HOUR)
-        end = candle_end(interval, start)
-        assert start <= HOUR < end
-        assert candle_start(interval, end) == end
-        assert candle_start(interval, end - 1) == start
 
 
 def test_an_unwatched_past_follows_the_fair_price():

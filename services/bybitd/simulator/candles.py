@@ -6,39 +6,12 @@ for every moment. Longer intervals are merged from minutes. Sources: Bybit V5, G
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 
-MINUTE_MS = 60_000
-_DAY_MS = 86_400_000
-_WEEK_MS = 7 * _DAY_MS
-_FIRST_MONDAY_MS = 4 * _DAY_MS  # 1970-01-05
+from bybitd.venue.intervals import MINUTE_MS, candle_end
+
 _MINUTES_KEPT = 720
 _SAMPLES = 8
-
-INTERVALS = ("1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M")
-
-
-def candle_start(interval: str, at_ms: int) -> int:
-    """Give the first ms of the candle that holds `at_ms`; days, weeks, months are UTC."""
-    if interval == "M":
-        day = datetime.fromtimestamp(at_ms / 1000, UTC)
-        return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp()) * 1000
-    if interval == "W":
-        return (at_ms - _FIRST_MONDAY_MS) // _WEEK_MS * _WEEK_MS + _FIRST_MONDAY_MS
-    length = _DAY_MS if interval == "D" else int(interval) * MINUTE_MS
-    return at_ms // length * length
-
-
-def candle_end(interval: str, start_ms: int) -> int:
-    """Give the first ms after the candle that begins at `start_ms`."""
-    if interval == "M":
-        day = datetime.fromtimestamp(start_ms / 1000, UTC)
-        year, month = day.year + day.month // 12, day.month % 12 + 1
-        return int(datetime(year, month, 1, tzinfo=UTC).timestamp()) * 1000
-    if interval == "W":
-        return start_ms + _WEEK_MS
-    return start_ms + (_DAY_MS if interval == "D" else int(interval) * MINUTE_MS)
 
 
 @dataclass(slots=True)

@@ -1,9 +1,9 @@
 """`kline.{interval}.{symbol}`: the running candle, and its close (Bybit V5, Kline)."""
 
-from bybitd.simulator.candles import candle_end, candle_start
 from bybitd.simulator.channel import Channel, Envelope
 from bybitd.simulator.market import Market
 from bybitd.simulator.market_rows import candle_texts
+from bybitd.venue.intervals import candle_end, candle_start
 
 _PERIOD_MS = 1_000
 _QUIET_MS = 60_000

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bybitd.simulator.book_queries import BookQueries
-from bybitd.simulator.candles import INTERVALS, candle_end, candle_start
 from bybitd.simulator.fair_value import FUNDING_INTERVAL_MS
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.market import Market, Trade, side_name
@@ -22,6 +21,8 @@ from bybitd.simulator.price_limit_topic import limit_texts
 from bybitd.simulator.refusal import parameter_error
 from bybitd.simulator.tickers import TickerSource
 from bybitd.simulator.trade_topic import option_trade_fields
+from bybitd.venue.enums import KLINE_INTERVALS
+from bybitd.venue.intervals import candle_end, candle_start
 
 Params = Mapping[str, str]
 _INTERVAL_TIMES_MS = {
@@ -111,7 +112,7 @@ class MarketQueries:
     def _candle_starts(self, params: Params, now_ms: int, most: int) -> Iterator[int]:
         """Walk the starts of the wanted candles, newest first."""
         interval = params.get("interval", "")
-        if interval not in INTERVALS:
+        if interval not in KLINE_INTERVALS:
             raise parameter_error("params error: interval invalid")
         limit, _ = page_of({"limit": params.get("limit", "")}, 200, most)
         first = time_of(params, "start")

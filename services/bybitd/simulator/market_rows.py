@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bybitd.simulator.candles import MINUTE_MS, Candle
+from bybitd.simulator.candles import Candle
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.market import Market
+from bybitd.venue.intervals import MINUTE_MS
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 86_400_000

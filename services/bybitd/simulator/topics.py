@@ -6,7 +6,6 @@ A new kind of topic is one more row here and one more Channel.
 from collections.abc import Callable
 
 from bybitd.simulator.book_topic import PERIODS, RPI_PERIOD_MS, BookTopic
-from bybitd.simulator.candles import INTERVALS
 from bybitd.simulator.channel import Channel
 from bybitd.simulator.full_book_topic import FullBookTopic
 from bybitd.simulator.kline_topic import KlineTopic
@@ -18,6 +17,7 @@ from bybitd.simulator.price_limit_topic import PriceLimitTopic
 from bybitd.simulator.refusal import UnknownTopic
 from bybitd.simulator.ticker_topic import TickerTopic
 from bybitd.simulator.trade_topic import TradeTopic
+from bybitd.venue.enums import KLINE_INTERVALS
 
 # category, whole topic, the tokens after its first, markets; None when there is no such topic
 _Maker = Callable[[str, str, list[str], Markets], Channel | None]
@@ -73,7 +73,7 @@ def _ticker(category: str, topic: str, rest: list[str], markets: Markets) -> Cha
 
 def _kline(category: str, topic: str, rest: list[str], markets: Markets) -> Channel | None:
     match rest:
-        case [interval, symbol] if category not in _PLAIN and interval in INTERVALS:
+        case [interval, symbol] if category not in _PLAIN and interval in KLINE_INTERVALS:
             market = markets.find(category, symbol)
             return KlineTopic(category, topic, market, interval) if market else None
     return None
