@@ -13,7 +13,7 @@ from bybitd.venue.errors import TopicError
 from bybitd.venue.topics import Kind, Topic, check
 
 # What may follow a kind, or a kind and its parameter, in some category: one of them fits.
-_TAILS: Final = ("X", "X-X", "1.X", "25.X", "25.X-X", "USDT", "inverse", "status")
+_TAILS: Final = ("X", "X-X", "1.X", "1.X-X", "25.X", "25.X-X", "USDT", "inverse", "status")
 
 
 def offered(stream: str, name: str) -> Topic | DerivedTopic:

@@ -189,12 +189,20 @@ class Pipeline:
             self._publish(view.topic, body, rx_ns)
         if bodies and view.pause_ms:
             view.next_ms = now_ms + view.pause_ms
-        if view.broken:
-            view.broken = ""
-            self._turn_view(view, Health.LIVE, "", rx_ns)
+        if view.broken or view.candles is not None:
+            self._judge(view, rx_ns)
+
+    def _judge(self, view: View, now_ns: int) -> None:
+        """See whether a derived topic can be vouched for, now that its source is live."""
+        if view.lacks != view.broken:
+            view.broken = view.lacks
+            self._turn_view(view, Health.LIVE, "", now_ns)
 
     def _turn_view(self, view: View, health: Health, reason: str, now_ns: int) -> None:
         if view.broken and health is Health.LIVE:
-            return  # its source is live, it is not
-        if view.turn(health, reason, now_ns):
+            # Its source is live, it is not. What was never told of needs no bad news.
+            news = view.health is not Health.PENDING and view.wait(view.broken, now_ns)
+        else:
+            news = view.turn(health, reason, now_ns)
+        if news:
             self._announce(view)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from bybitd.public_feed.derived.best import BestPrices
 from bybitd.public_feed.derived.catalogue import DerivedKind, DerivedTopic
 from bybitd.public_feed.derived.liquidations import Liquidations
+from bybitd.public_feed.derived.price_candles import PriceCandles
 from bybitd.public_feed.derived.symbol_pools import SymbolPools
 from bybitd.public_feed.derived.ticker import FullTicker
 from bybitd.public_feed.derived.ticker_fields import TickerFields
@@ -51,6 +52,8 @@ _COMPUTED: Final[dict[DerivedKind, _Computing]] = {
     DerivedKind.OPEN_INTEREST: TickerFields,
     DerivedKind.LIQUIDATION: Liquidations,
     DerivedKind.INSURANCE: SymbolPools,
+    DerivedKind.MARK_PRICE: PriceCandles,
+    DerivedKind.INDEX_PRICE: PriceCandles,
 }
 
 
@@ -58,19 +61,35 @@ class View(Published):
     """One derived topic. `source` is the name of the topic that it follows.
 
     A whole book is published once in `book_interval_ms` at most: before `next_ms` (monotonic) it is
-    `owed`. `broken` says what could not be computed from the last message, else it is "".
+    `owed`. `broken` says why nothing can be told although the source is live, else it is "".
+    `candles` is set where REST has to be asked for what the source does not tell.
     """
 
-    __slots__ = ("_computed", "_state", "broken", "next_ms", "owed", "pause_ms", "source")
+    __slots__ = (
+        "_computed",
+        "_state",
+        "broken",
+        "candles",
+        "next_ms",
+        "owed",
+        "pause_ms",
+        "source",
+    )
 
     def __init__(self, topic: DerivedTopic, now_ns: int, book_interval_ms: int = 0) -> None:
         super().__init__(topic.stream, topic.name, topic.has_state, now_ns)
         self.source = topic.source
         self._computed = _COMPUTED[topic.kind](topic)
         self._state: TopicState | None = None
-        self.broken = ""
+        self.candles = self._computed if isinstance(self._computed, PriceCandles) else None
+        self.broken = self.lacks
         self.pause_ms = book_interval_ms if topic.kind is DerivedKind.BOOK else 0
         self._begin()
+
+    @property
+    def lacks(self) -> str:
+        """Say what is missing before anything can be told, "" for nothing."""
+        return "" if self.candles is None else self.candles.lacks
 
     def follow(self, state: TopicState) -> None:
         """Compute from this state from now on."""
@@ -90,6 +109,10 @@ class View(Published):
         if health is not Health.LIVE:
             self._begin()
         return super().turn(health, reason, now_ns)
+
+    def wait(self, reason: str, now_ns: int) -> bool:
+        """Note why nothing can be told although the source goes on; nothing is forgotten."""
+        return super().turn(Health.STALE, reason, now_ns)
 
     def _begin(self) -> None:
         self._computed.forget()
