@@ -3,7 +3,7 @@ import itertools
 import pytest
 
 from bybitd.simulator.exchange import Refusal, UnknownTopic
-from bybitd.venue.full_book import FullBook
+from bybitd.venue.full_book import FullBook, Seeding
 from bybitd.venue.outcome import Result
 
 SECOND = 1_000
@@ -34,7 +34,7 @@ class Client:
     def start(self):
         for _ in range(50):
             self.follow(200)
-            if self.book.needs_seed and self.book.seed(self.fetch()):
+            if self.book.needs_seed and self.book.seed(self.fetch()) is Seeding.SEEDED:
                 return
         raise AssertionError("no REST book ever matched")
 
@@ -79,7 +79,7 @@ def test_a_late_subscriber_starts_in_the_middle_of_the_stream(new_desk):
         early.follow(200)
         for message in early.messages[known:]:
             late.apply(message)
-        if late.needs_seed and late.seed(early.fetch()):
+        if late.needs_seed and late.seed(early.fetch()) is Seeding.SEEDED:
             break
     assert late.message()["data"] == early.book.message()["data"]
 
