@@ -20,6 +20,10 @@ from bybitd.venue.errors import TopicError
         ("option", "publicTrade"),
         ("option", "tickers"),
         ("spread", "orderbook.25"),
+        ("spot", "orderbook.full"),
+        ("linear", "markPrice"),
+        ("linear", "indexPrice.5"),
+        ("option", "markPrice.D"),
     ],
 )
 def test_the_beginning_of_topics_that_exist_is_a_prefix(stream, name):
@@ -37,13 +41,17 @@ def test_the_beginning_of_topics_that_exist_is_a_prefix(stream, name):
         ("spot", "insurance"),
         ("linear", "tickers.btcusdt"),
         ("linear", "order"),
+        ("option", "orderbook.full"),
+        ("option", "indexPrice.1"),
+        ("linear", "markPrice.7"),
     ],
 )
 def test_the_beginning_of_nothing_is_no_prefix(stream, name):
     assert not is_prefix(stream, name)
 
 
-def test_a_book_that_can_not_be_seeded_yet_is_refused_with_the_one_to_use():
-    with pytest.raises(TopicError) as caught:
-        offered("spot", "orderbook.full.BTCUSDT")
-    assert caught.value.hint == "use orderbook.1000.BTCUSDT"
+@pytest.mark.parametrize("stream", ["spot", "linear", "inverse"])
+def test_full_books_are_served_where_the_exchange_has_them(stream):
+    assert offered(stream, "orderbook.full.X").name == "orderbook.full.X"
+    with pytest.raises(TopicError):
+        offered("option", "orderbook.full.BTC-26DEC26-100000-C")

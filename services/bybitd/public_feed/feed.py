@@ -13,12 +13,12 @@ from bybitd.public_feed.channel import Channel
 from bybitd.public_feed.demand import Demand
 from bybitd.public_feed.derived.catalogue import DerivedTopic
 from bybitd.public_feed.derived.view import View
-from bybitd.public_feed.offered import carried, is_prefix, offered
+from bybitd.public_feed.offered import is_prefix, offered
 from bybitd.public_feed.pipeline import Later, Pipeline
 from bybitd.public_feed.published import Health, Published
 from bybitd.public_feed.share import Share
 from bybitd.venue.errors import TopicError
-from bybitd.venue.topics import Topic
+from bybitd.venue.topics import Topic, check
 
 _REFUSED_RETRY_MS: Final = 60_000  # a symbol may be listed meanwhile
 _UNWANTED: Final = "dropped: nobody subscribes to it any more"
@@ -238,7 +238,7 @@ class Feed:
         self.pipeline.hide(view, self.channels.get(view.source), reason, now_ns)
 
     def _open(self, name: str, now_ns: int) -> None:
-        channel = Channel(carried(self.category, name), now_ns)
+        channel = Channel(check(self.category, name), now_ns)
         self.channels[name] = channel
         self._by_topic[channel.topic] = self._by_topic[channel.feed_topic] = channel
         for view in self.views.values():

@@ -12,9 +12,13 @@ from bybitd.net.ip_budget import Share
 from bybitd.net.rest import RestWorker
 from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
+from bybitd.public_feed.errands import Errands
 from bybitd.public_feed.feed import Feed
+from bybitd.public_feed.fetching import AT_ONCE, Fetcher
+from bybitd.public_feed.filling import Filling
 from bybitd.public_feed.market_rest import MarketRest
 from bybitd.public_feed.requests import Requests
+from bybitd.public_feed.seeds import Seeds
 from bybitd.public_feed.share import share_of
 from bybitd.public_feed.system_stream import SystemStream
 from bybitd.public_feed.upstream import Upstream, monotonic_ms
@@ -85,18 +89,31 @@ def main(program: Program) -> None:
     worker = RestWorker(loop.call_soon_threadsafe, threads=1)
     gate = program.ip_gate.of(Share.MARKET)
     instruments = Instruments(category, loop, worker, find, gate)
+    callers = RestWorker(loop.call_soon_threadsafe, threads=AT_ONCE)
+    fetcher = Fetcher(callers, find, gate)
+    errands = Errands(feed.find)
+    seeds = Seeds(category, feed.channels, feed.views, errands, feed.pipeline, fetcher)
+    filling = Filling(category, feed.channels, errands, feed.pipeline, fetcher)
     market_rest = MarketRest(category, loop, find, gate)
     requests = Requests(feed, instruments, program.publisher.epoch, program.publisher.seq)
 
-    closing = [feed.close, worker.close, market_rest.close]
+    closing = [feed.close, fetcher.close, worker.close, callers.close, market_rest.close]
     system = None
     if program.name == settings.system_program():
         system = SystemStream(program, find, gate, worker, budget, BEAT_S)
         closing.append(system.close)
 
+    def beat() -> None:
+        now_ms, now_ns = monotonic_ms(), time.time_ns()
+        feed.beat(now_ms, now_ns)
+        seeds.beat(now_ms)
+        filling.beat(now_ms, now_ns)
+        errands.forget_gone()
+
     def details() -> Mapping[str, Any]:
         more = {} if system is None else {"system": system.describe()}
-        return {**feed.describe(), "instruments": instruments.describe(), **more}
+        listed, rest = instruments.describe(), fetcher.describe()
+        return {**feed.describe(), "instruments": listed, "rest": rest, **more}
 
     program.details = details
     program.handle({**requests.handlers(), "market.rest": market_rest.serve})
@@ -106,5 +123,5 @@ def main(program: Program) -> None:
     )
     feed.start(time.time_ns())
     instruments.refresh()
-    loop.call_every(BEAT_S, lambda: feed.beat(monotonic_ms(), time.time_ns()))
+    loop.call_every(BEAT_S, beat)
     program.run(closing=closing)

@@ -1,5 +1,4 @@
-"""Which topics a feed serves: the catalogue of the exchange, less what can not be proved yet, and
-the derived ones. Pure.
+"""Which topics a feed serves: the catalogue of the exchange, and the derived ones. Pure.
 
 `linear.orderbook.50.` shows what flows and drives nothing; `linear.orderbook.51.` is a mistake.
 """
@@ -10,7 +9,7 @@ from typing import Final
 
 from bybitd.public_feed.derived.catalogue import DerivedTopic, derived
 from bybitd.venue.errors import TopicError
-from bybitd.venue.topics import Kind, Topic, check
+from bybitd.venue.topics import Topic, check
 
 # What may follow a kind, or a kind and its parameter, in some category: one of them fits.
 _TAILS: Final = ("X", "X-X", "1.X", "1.X-X", "25.X", "25.X-X", "USDT", "inverse", "status")
@@ -20,24 +19,11 @@ def offered(stream: str, name: str) -> Topic | DerivedTopic:
     """Return the topic of this name.
 
     Raises:
-        TopicError: it can not exist there, or is not served; says why and what would be right.
+        TopicError: it can not exist there; says why and what would be right.
     """
     if (computed := derived(stream, name)) is not None:
         return computed
-    return carried(stream, name)
-
-
-def carried(stream: str, name: str) -> Topic:
-    """Return the topic of the exchange of this name.
-
-    Raises:
-        TopicError: as `offered`.
-    """
-    topic = check(stream, name)
-    if topic.kind is Kind.FULL_BOOK:
-        problem = "its deltas follow a book fetched over REST, which is not served yet"
-        raise TopicError(stream, name, problem, f"use orderbook.1000.{topic.subject}")
-    return topic
+    return check(stream, name)
 
 
 def is_prefix(stream: str, name: str) -> bool:

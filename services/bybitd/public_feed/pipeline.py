@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bybitd.public_feed.channel import Channel
 from bybitd.public_feed.derived.view import View
-from bybitd.public_feed.published import Health, Published
+from bybitd.public_feed.published import Fill, Health, Published
 from bybitd.public_feed.quarantine import Quarantine
 from bybitd.venue.outcome import Outcome, Result
 from bybitd.venue.session import Session
@@ -50,7 +50,7 @@ class Pipeline:
         self._publish = publish
         self._announce = announce
         self._later = later
-        for name in ("frames", "bad_frames", "resyncs", "unasked", *_COUNTED.values()):
+        for name in ("frames", "bad_frames", "resyncs", "unasked", "filled", *_COUNTED.values()):
             counters.setdefault(name, 0)
 
     def take(self, session: Session, payloads: list[bytes], rx_ns: int, now_ms: int) -> None:
@@ -102,6 +102,39 @@ class Pipeline:
     def gone(self, name: str, reason: str, now_ns: int) -> None:
         """Take a topic out that is not carried any more, and say so."""
         self._turn(self._channels.pop(name), Health.STALE, reason, now_ns)
+
+    def begin(self, channel: Channel, rx_ns: int, now_ms: int) -> None:
+        """Publish the state of a topic that was completed over REST, which makes it live."""
+        body = channel.message()
+        assert body is not None
+        self._publish(channel.topic, body, rx_ns)
+        channel.fresh_ms, channel.rx_ns = now_ms, rx_ns
+        self._turn(channel, Health.LIVE, "", rx_ns)
+
+    def supply(self, view: View, bodies: Iterable[dict[str, Any]], rx_ns: int) -> None:
+        """Publish what REST told of a derived topic, and see whether that was all it lacked."""
+        for body in bodies:
+            self._publish(view.topic, body, rx_ns)
+        view.rx_ns = rx_ns
+        self._judge(view, rx_ns)
+
+    def fill(
+        self, held: Published, bodies: Iterable[dict[str, Any]], fill: Fill, rx_ns: int
+    ) -> None:
+        """Publish what was missed of a topic, and then how far that makes it good."""
+        for body in bodies:
+            self._publish(held.topic, body, rx_ns)
+        self.counters["filled"] += fill.count - (held.fill.count if held.fill else 0)
+        held.fill = fill
+        if isinstance(held, Channel) and not held.has_state:
+            # The exchange said what there is, and what comes now comes live.
+            held.turn(Health.LIVE, "", rx_ns)
+        self._announce(held)
+
+    def doubt(self, held: Published, reason: str, now_ns: int) -> None:
+        """Say why a topic of a connection that is up can not be shown."""
+        if held.turn(Health.STALE, reason, now_ns):
+            self._announce(held)
 
     def settle(self, view: View, now_ms: int) -> None:
         """Publish what had to wait for its time."""

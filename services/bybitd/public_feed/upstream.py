@@ -12,7 +12,7 @@ from bybitd.net.connection import Address, Cancellable, Connection, Reactor
 from bybitd.public_feed.channel import Channel
 from bybitd.public_feed.pipeline import Pipeline
 from bybitd.venue import control
-from bybitd.venue.session import Bad, Confirmed, Dead, Rejected, Session
+from bybitd.venue.session import Acknowledged, Bad, Confirmed, Dead, Rejected, Session
 
 _GATHER_S: Final = 0.005  # topics asked for within this go into one request
 log = logging.getLogger(__name__)
@@ -194,8 +194,11 @@ class Upstream:
             elif isinstance(event, Rejected):
                 self._characters -= control.args_characters((event.topic,))
                 self._rejected(event.topic, event.reason)
-            elif isinstance(event, Confirmed):
+            elif isinstance(event, Acknowledged | Confirmed):
                 log.debug("< %s confirmed %s", self._connection.name, event.topic)
-                self._confirmed(event.topic)
+                if (channel := self._channels.get(event.topic)) is not None:
+                    channel.acknowledged = True
+                if isinstance(event, Confirmed):
+                    self._confirmed(event.topic)
             elif isinstance(event, Dead):
                 self._connection.drop(event.reason)

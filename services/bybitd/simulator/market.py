@@ -107,8 +107,27 @@ class Market:
 
     def mark_price(self, now_ms: int) -> Decimal:
         """Give the mark price as positions are valued by it."""
+        return self._mark(self.fair_mark(now_ms))
+
+    def fair_mark(self, at_ms: int) -> float:
+        """Give the mark price before it is written."""
+        return self.fair_value.mark(self.instrument, at_ms)
+
+    def fair_index(self, at_ms: int) -> float:
+        """Give the index price before it is written."""
+        return self.fair_value.index(self.instrument.reference, at_ms)
+
+    def mark_text(self, mark: float) -> str:
+        """Write a mark price as the ticker and the candles have it."""
+        return f"{self._mark(mark):f}"
+
+    def index_text(self, index: float) -> str:
+        """Write an index price as the ticker and the candles have it."""
+        price = self.instrument.price
+        return f"{price.decimal(price.nearest(index)):f}"
+
+    def _mark(self, mark: float) -> Decimal:
         it = self.instrument
-        mark = self.fair_value.mark(it, now_ms)
         if it.category == "option":
             return Decimal(f"{mark:.8f}")
         return it.price.decimal(max(1, it.price.nearest(mark)))

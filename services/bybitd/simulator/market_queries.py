@@ -1,13 +1,13 @@
 """The public GETs under `/v5/market` (Bybit V5, Market)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bybitd.simulator.book_queries import BookQueries
+from bybitd.simulator.candle_queries import CandleQueries
 from bybitd.simulator.fair_value import FUNDING_INTERVAL_MS
 from bybitd.simulator.instruments import Instrument, plain
 from bybitd.simulator.market import Market, Trade, side_name
-from bybitd.simulator.market_rows import candle_texts
 from bybitd.simulator.markets import Markets
 from bybitd.simulator.parameters import (
     category_of,
@@ -21,8 +21,6 @@ from bybitd.simulator.price_limit_topic import limit_texts
 from bybitd.simulator.refusal import parameter_error
 from bybitd.simulator.tickers import TickerSource
 from bybitd.simulator.trade_topic import option_trade_fields
-from bybitd.venue.enums import KLINE_INTERVALS
-from bybitd.venue.intervals import candle_end, candle_start
 
 Params = Mapping[str, str]
 _INTERVAL_TIMES_MS = {
@@ -33,7 +31,6 @@ _INTERVAL_TIMES_MS = {
     "4h": 14_400_000,
     "1d": 86_400_000,
 }
-_SAMPLES = 4
 
 
 class MarketQueries:
@@ -46,14 +43,12 @@ class MarketQueries:
             "/v5/market/time": self._time,
             "/v5/market/instruments-info": self._instruments,
             "/v5/market/tickers": self._ticker_list,
-            "/v5/market/kline": self._kline,
-            "/v5/market/mark-price-kline": self._mark_kline,
-            "/v5/market/index-price-kline": self._index_kline,
             "/v5/market/recent-trade": self._recent_trades,
             "/v5/market/price-limit": self._price_limit,
             "/v5/market/open-interest": self._open_interest,
             "/v5/market/funding/history": self._funding,
             **BookQueries(markets, rendered).routes,
+            **CandleQueries(markets).routes,
             **PoolQueries(markets).routes,
         }
 
@@ -108,73 +103,6 @@ class MarketQueries:
             source = self._tickers[market] = TickerSource(market)
         return source
 
-    # --- candles
-    def _candle_starts(self, params: Params, now_ms: int, most: int) -> Iterator[int]:
-        """Walk the starts of the wanted candles, newest first."""
-        interval = params.get("interval", "")
-        if interval not in KLINE_INTERVALS:
-            raise parameter_error("params error: interval invalid")
-        limit, _ = page_of({"limit": params.get("limit", "")}, 200, most)
-        first = time_of(params, "start")
-        last = time_of(params, "end")
-        newest = now_ms if last is None else min(last, now_ms)
-        if first is not None and last is None:
-            newest = min(newest, _after(interval, first, limit))
-        start = candle_start(interval, newest)
-        for _ in range(limit):
-            if start < max(first or 0, 1):
-                return
-            yield start
-            start = candle_start(interval, start - 1)
-
-    def _kline(self, params: Params, now_ms: int) -> dict[str, Any]:
-        params = {"category": "linear", **params}
-        it = instrument_of(self._markets, params)
-        if it.category == "option":
-            raise parameter_error("params error: category invalid")
-        market = self._markets.of(it)
-        market.advance(now_ms)
-        interval = params.get("interval", "")
-        rows = [
-            [str(start), *candle_texts(it, market.candles.candle(interval, start, now_ms))]
-            for start in self._candle_starts(params, now_ms, 1000)
-        ]
-        return {"symbol": it.symbol, "category": it.category, "list": rows}
-
-    def _mark_kline(self, params: Params, now_ms: int) -> dict[str, Any]:
-        fair = self._markets.fair_value
-        return self._price_kline(params, now_ms, fair.mark, ("linear", "inverse", "option"))
-
-    def _index_kline(self, params: Params, now_ms: int) -> dict[str, Any]:
-        def index(it: Instrument, at_ms: float) -> float:
-            return self._markets.fair_value.index(it.reference, at_ms)
-
-        return self._price_kline(params, now_ms, index, ("linear", "inverse"))
-
-    def _price_kline(
-        self,
-        params: Params,
-        now_ms: int,
-        price: Callable[[Instrument, float], float],
-        categories: tuple[str, ...],
-    ) -> dict[str, Any]:
-        params = {"category": "linear", **params}
-        it = instrument_of(self._markets, params)
-        if it.category not in categories:
-            raise parameter_error("params error: category invalid")
-        interval = params.get("interval", "")
-        rows = []
-        for start in self._candle_starts(params, now_ms, 500 if it.category == "option" else 1000):
-            length = min(candle_end(interval, start) - 1, now_ms) - start
-            path = [
-                max(1, it.price.nearest(price(it, start + length * n / _SAMPLES)))
-                for n in range(_SAMPLES + 1)
-            ]
-            ohlc = (path[0], max(path), min(path), path[-1])
-            rows.append([str(start), *(it.price.text(tick) for tick in ohlc)])
-        return {"symbol": it.symbol, "category": it.category, "list": rows}
-
-    # --- the rest
     def _recent_trades(self, params: Params, now_ms: int) -> dict[str, Any]:
         category = category_of(params)
         most = 60 if category == "spot" else 1000
@@ -242,16 +170,6 @@ class MarketQueries:
                 }
             )
         return {"category": it.category, "list": rows}
-
-
-def _after(interval: str, first_ms: int, count: int) -> int:
-    """Give the start of the `count`th candle from `first_ms` on."""
-    start = candle_start(interval, first_ms)
-    if start < first_ms:
-        count += 1
-    for _ in range(count - 1):
-        start = candle_end(interval, start)
-    return start
 
 
 def _trade_row(market: Market, trade: Trade) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from bybitd.simulator.channel import Channel, Envelope
 from bybitd.simulator.market import Market
 from bybitd.simulator.tickers import Record, TickerSource
 
-# Marks, indices and greeks move with the time alone, so a quiet ticker is looked at once a second.
-_QUIET_MS = 1_000
+# Marks, indices and greeks move with the time alone, once a second: then a quiet ticker is looked
+# at, so that none of their values is passed over.
+_SECOND_MS = 1_000
 
 
 class TickerTopic(Channel):
@@ -43,8 +44,10 @@ class TickerTopic(Channel):
         return [self._envelope("delta", {"symbol": symbol} | changed, now_ms)]
 
     def due_ms(self) -> float:
-        changed = self._version != self._market.book.version
-        return self._looked_ms + (self._period_ms if changed else _QUIET_MS)
+        soonest_ms = self._looked_ms + self._period_ms
+        if self._version != self._market.book.version:
+            return soonest_ms
+        return max(soonest_ms, (self._looked_ms // _SECOND_MS + 1) * _SECOND_MS)
 
     def _look(self, now_ms: int) -> None:
         self._sent = self._source.record(now_ms)

@@ -93,9 +93,10 @@ class TickerSource:
     def _contract(self, now_ms: int) -> Record:
         it, day, market = self._market.instrument, self._day.at(now_ms), self._market
         last = market.last_tick(now_ms)
-        index = it.price.decimal(it.price.nearest(market.fair_value.index(it.reference, now_ms)))
-        # Bybit computes the mark price once a second.
-        mark = market.mark_price(now_ms // 1000 * 1000)
+        # Bybit computes mark and index prices once a second.
+        second_ms = now_ms // 1000 * 1000
+        index = Decimal(market.index_text(market.fair_index(second_ms)))
+        mark = market.mark_price(second_ms)
         one_side = market.fair_value.open_interest(it, now_ms)
         interest = it.size.decimal(one_side)
         worth = interest / mark if it.inverse else interest * mark

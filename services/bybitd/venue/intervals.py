@@ -10,6 +10,8 @@ from typing import Final
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
 WEEK_MS: Final = 7 * DAY_MS
+# So long after its end a row of the exchange is taken as final; REST may lag behind its streams.
+FINAL_MS: Final = 2_000
 _FIRST_MONDAY_MS: Final = 4 * DAY_MS  # 1970-01-05
 
 

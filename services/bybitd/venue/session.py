@@ -50,6 +50,15 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The exchange of options or spreads took the request for a topic: what happens from now on
+    comes, if there is such a topic at all.
+    """
+
+    topic: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rejected:
     """The exchange will not serve a topic. It is no longer desired."""
 
@@ -80,7 +89,7 @@ class Dead:
     fatal: bool = False
 
 
-Event = Live | Confirmed | Rejected | NoData | Bad | Dead
+Event = Live | Acknowledged | Confirmed | Rejected | NoData | Bad | Dead
 
 
 @dataclass(slots=True)
@@ -321,6 +330,7 @@ class Session:
         if self.socket not in _ACKS_PROVE_NOTHING:
             self.events.append(Confirmed(topic))
             return
+        self.events.append(Acknowledged(topic))
         parts = split(topic)
         speaks = parts is not None and parts[0] in _START_WITH_A_SNAPSHOT
         self._unproved[topic] = now_ms + ANSWER_WITHIN_MS if speaks else _NEVER

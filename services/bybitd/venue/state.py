@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from bybitd.venue.full_book import FullBook
+from bybitd.venue.klines import KlineRecord
 from bybitd.venue.orderbook import OrderBook
 from bybitd.venue.outcome import APPLIED, WAITING, Outcome, malformed
 from bybitd.venue.rpi_book import RpiBook
 from bybitd.venue.tickers import TickerRecord
 from bybitd.venue.topics import Kind, Topic
+from bybitd.venue.trades import MOST, MOST_ELSEWHERE, TradeTape
 
 
 class TopicState(Protocol):
@@ -35,7 +37,7 @@ class TopicState(Protocol):
 
 
 class LastMessage:
-    """For topics whose every message replaces the one before: klines, limits, some tickers."""
+    """For topics whose every message replaces the one before: limits, some tickers."""
 
     __slots__ = ("_last",)
 
@@ -145,7 +147,7 @@ class Pools:
 
 
 class Stateless:
-    """For topics of events, where the past is not repeated: trades and liquidations."""
+    """For topics of events, where the past is not repeated: liquidations."""
 
     __slots__ = ()
 
@@ -164,6 +166,11 @@ class Stateless:
 
 def state_for(topic: Topic) -> TopicState:
     """Return a new, empty state of the sort that this topic needs."""
+    if topic.kind is Kind.TRADES:
+        most = MOST.get(topic.stream, MOST_ELSEWHERE)
+        return TradeTape(many=topic.stream == "option", most=most)
+    if topic.kind is Kind.KLINE:
+        return KlineRecord(topic.parameter)
     if not topic.behaviour.has_state:
         return Stateless()
     if topic.kind is Kind.BOOK:

@@ -126,7 +126,7 @@ def test_after_missed_ticks_the_candle_is_taken_from_rest_again_and_those_betwee
     assert [closed(row) for row in supply.missed] == [told[2], told[1]]
     assert all(row["confirm"] for row in supply.missed)
     assert [closed(row) for row in supply.rows] == [told[0]]
-    assert (supply.missing, series.hole_ms, series.wanted(0)) == (None, None, 0)
+    assert (series.lost, series.hole_ms, series.wanted(0)) == (None, None, 0)
 
 
 def test_candles_that_rest_has_no_more_are_named():
@@ -140,7 +140,7 @@ def test_candles_that_rest_has_no_more_are_named():
         ],
         HOUR + 5 * MINUTE + 30_000,
     )
-    assert supply.missing == (HOUR, HOUR + 4 * MINUTE)
+    assert series.lost == (HOUR, HOUR + 4 * MINUTE)
     assert [row["start"] for row in supply.missed] == [HOUR + 4 * MINUTE]
     assert series.hole_ms is None
 
@@ -214,7 +214,7 @@ def test_candles_of_any_ticks_are_those_of_the_exchange_each_told_once(market, i
         # The exchange is asked when it is wanted and the test is in the mood.
         if asked[number] and (count := series.wanted(0)):
             supply = series.supply(truth.rest(interval, moment, count), moment)
-            assert supply.missing is None
+            assert series.lost is None
             rows = [*rows, *supply.missed, *supply.rows]
         for row in rows:
             assert closed(row) == truth.row(interval, row["start"], moment)

@@ -25,6 +25,9 @@ OPTION = "BTC-26DEC26-100000-C"
         ("linear", "insurance.BTC-26DEC26", "insurance.USDC"),
         ("inverse", "insurance.BTCUSD", "insurance.inverse"),
         ("inverse", "ticker.BTCUSD", "tickers.BTCUSD"),
+        ("linear", "markPrice.1.BTCUSDT", "tickers.BTCUSDT"),
+        ("inverse", "indexPrice.W.BTCUSD", "tickers.BTCUSD"),
+        ("option", f"markPrice.D.{OPTION}", f"tickers.{OPTION}"),
         ("spread", "ticker.BTCUSDT_SOL/USDT", "tickers.BTCUSDT_SOL/USDT"),
     ],
 )
@@ -84,6 +87,34 @@ def test_the_exchanges_own_topics_and_mistakes_are_no_derived_ones(name):
         ),
         ("linear", "insurance.btcusdt", "symbols are upper case", "use insurance.BTCUSDT"),
         ("linear", "liquidation.btcusdt", "symbols are upper case", "use liquidation.BTCUSDT"),
+        (
+            "linear",
+            "markPrice.7.BTCUSDT",
+            "interval '7' does not exist",
+            "use markPrice.<interval>.<symbol>; intervals are "
+            "1, 3, 5, 15, 30, 60, 120, 240, 360, 720, D, W, M",
+        ),
+        (
+            "linear",
+            "markPrice.BTCUSDT",
+            "interval 'BTCUSDT' does not exist",
+            "use markPrice.<interval>.<symbol>; intervals are "
+            "1, 3, 5, 15, 30, 60, 120, 240, 360, 720, D, W, M",
+        ),
+        ("linear", "markPrice.5", "the symbol is missing", "use markPrice.5.<symbol>"),
+        ("inverse", "indexPrice.1.btcusd", "symbols are upper case", "use indexPrice.1.BTCUSD"),
+        (
+            "option",
+            f"indexPrice.1.{OPTION}",
+            "option has no indexPrice",
+            "it exists on linear, inverse",
+        ),
+        (
+            "spot",
+            "markPrice.1.BTCUSDT",
+            "spot has no markPrice",
+            "it exists on linear, inverse, option",
+        ),
         ("option", "bbo.BTC", "'BTC' is no option symbol", "such as BTC-26DEC26-100000-C"),
     ],
 )

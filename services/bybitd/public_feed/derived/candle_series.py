@@ -15,12 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from bybitd.venue.intervals import candle_end, candle_start
+from bybitd.venue.intervals import FINAL_MS, candle_end, candle_start
 
-# A tick that is late by so much will not come: the exchange is asked what the close was.
-_QUIET_MS: Final = 2_000
 Row = dict[str, Any]
 
 
@@ -57,12 +55,11 @@ class _Prices(NamedTuple):
 
 class Supply(NamedTuple):
     """What a REST answer brought: rows that had been `missed`, oldest first, and `rows` that go on
-    with them. `missing` is the span (from, to: Unix ms) of those that REST has no more, if any.
+    with them.
     """
 
     missed: list[Row]
     rows: list[Row]
-    missing: tuple[int, int] | None
 
 
 class CandleSeries:
@@ -70,17 +67,20 @@ class CandleSeries:
 
     `breaks` counts how often ticks were missed: what was asked for before a break is of no use
     after it. `hole_ms` is the start of the first candle that readers still have to be told of
-    after a break, None where there is none.
+    after a break, None where there is none; `lost` is the span (from, to: Unix ms) of those in the
+    last hole that the exchange has no more.
     """
 
-    __slots__ = ("_interval", "_running", "_since_ms", "breaks", "hole_ms")
+    __slots__ = ("_interval", "_running", "_since_ms", "_untold_ms", "breaks", "hole_ms", "lost")
 
     def __init__(self, interval: str) -> None:
         self.breaks = 0
         self.hole_ms: int | None = None
+        self.lost: tuple[int, int] | None = None
         self._interval = interval
         self._running: _Candle | None = None
         self._since_ms = 0
+        self._untold_ms: int | None = None  # the first candle whose close was not told
 
     @property
     def whole(self) -> bool:
@@ -126,8 +126,9 @@ class CandleSeries:
 
     def forget(self) -> None:
         """Note that ticks are being missed from now on."""
-        if self.whole and self._running is not None and self.hole_ms is None:
-            self.hole_ms = self._running.start_ms
+        if self._untold_ms is not None and self.hole_ms is None:
+            self.hole_ms = self._untold_ms
+            self.lost = None
         self._running = None
         self.breaks += 1
 
@@ -140,7 +141,7 @@ class CandleSeries:
             return 0  # an answer can only be joined to ticks
         if self.hole_ms is not None:
             return 2 + self._count(self.hole_ms, running.start_ms)
-        quiet = running.last_ms + silent_ms >= running.end_ms + _QUIET_MS
+        quiet = running.last_ms + silent_ms >= running.end_ms + FINAL_MS
         return 2 if quiet or not running.whole else 0
 
     def supply(self, answer: Iterable[Sequence[str]], time_ms: int) -> Supply:
@@ -155,41 +156,38 @@ class CandleSeries:
         told = {int(row[0]): _Prices(*map(_check, row[1:5])) for row in answer}
         running = self._running
         if running is None or time_ms < self._since_ms:
-            return Supply([], [], None)
-        missed, missing = self._missed(told, running.start_ms, time_ms)
+            return Supply([], [])
+        missed = self._missed(told, running.start_ms, time_ms)
         rows, joined = [], False
         while (prices := told.get(running.start_ms)) is not None:
             joined = True
             self._join(running, prices, time_ms)
             # Ticks close a candle; where they may still come, the exchange's row need not.
-            if time_ms < running.end_ms + _QUIET_MS:
+            if time_ms < running.end_ms + FINAL_MS:
                 break
             rows.append(self._row(running, confirm=True))
             running = self._roll(running)
         if joined:
             rows.append(self._row(running))
-        return Supply(missed, rows, missing)
+        return Supply(missed, rows)
 
-    def _missed(
-        self, told: dict[int, _Prices], until_ms: int, time_ms: int
-    ) -> tuple[list[Row], tuple[int, int] | None]:
+    def _missed(self, told: dict[int, _Prices], until_ms: int, time_ms: int) -> list[Row]:
         """Return the closed candles of the hole, and move its edge behind them."""
         edge = self.hole_ms
         if edge is None:
-            return [], None
-        missing = None
+            return []
         rows = []
         for start in sorted(told):
             end = candle_end(self._interval, start)
-            if start < edge or start >= until_ms or time_ms < end + _QUIET_MS:
+            if start < edge or start >= until_ms or time_ms < end + FINAL_MS:
                 continue
             if start > edge:
-                missing = (missing[0] if missing else edge, start)
+                self.lost = (self.lost[0] if self.lost else edge, start)
             candle = _Candle(start, end, *told[start], end - 1, True)
             rows.append(self._row(candle, confirm=True))
             edge = end
         self.hole_ms = None if edge >= until_ms else edge
-        return rows, missing
+        return rows
 
     def _join(self, running: _Candle, prices: _Prices, time_ms: int) -> None:
         if not running.whole:
@@ -217,6 +215,8 @@ class CandleSeries:
         return count
 
     def _row(self, candle: _Candle, *, confirm: bool = False) -> Row:
+        told_ms = candle.end_ms if confirm else candle.start_ms
+        self._untold_ms = max(self._untold_ms or 0, told_ms)
         return {
             "start": candle.start_ms,
             "end": candle.end_ms - 1,

@@ -81,19 +81,18 @@ class PriceCandles:
 
     def supply(
         self, result: Mapping[str, Any], time_ms: int
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], tuple[int, int] | None]:
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Take the answer to `request`, as of `time_ms` (Unix ms, the exchange's); return the
-        messages that make good what was missed, those that go on with them, and the span that
-        stays missing.
+        messages that make good what was missed, and those that go on with them.
 
         Raises:
             LookupError, TypeError, ValueError: it has not the shape that it must have.
         """
         answer: Iterable[Sequence[str]] = result["list"]
-        missed, rows, missing = self.series.supply(answer, time_ms)
+        missed, rows = self.series.supply(answer, time_ms)
         self._judge()
         filled = [{**self._body(row, time_ms), "filled": True} for row in missed]
-        return filled, [self._body(row, time_ms) for row in rows], missing
+        return filled, [self._body(row, time_ms) for row in rows]
 
     def failed(self, problem: str) -> None:
         """Note why the exchange's rows do not come."""

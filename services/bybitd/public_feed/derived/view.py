@@ -13,7 +13,7 @@ from bybitd.public_feed.derived.symbol_pools import SymbolPools
 from bybitd.public_feed.derived.ticker import FullTicker
 from bybitd.public_feed.derived.ticker_fields import TickerFields
 from bybitd.public_feed.derived.whole_book import WholeBook
-from bybitd.public_feed.published import Health, Published
+from bybitd.public_feed.published import Fill, FillState, Health, Published
 from bybitd.venue.state import TopicState
 
 
@@ -108,6 +108,8 @@ class View(Published):
         """Note how the source is; what was published before bad news has to be said again."""
         if health is not Health.LIVE:
             self._begin()
+            if self.candles is not None and (hole_ms := self.candles.series.hole_ms) is not None:
+                self.fill = Fill(FillState.PENDING, hole_ms)
         return super().turn(health, reason, now_ns)
 
     def wait(self, reason: str, now_ns: int) -> bool:
