@@ -133,7 +133,12 @@ class Pipeline:
 
     def doubt(self, held: Published, reason: str, now_ns: int) -> None:
         """Say why a topic of a connection that is up can not be shown."""
-        if held.turn(Health.STALE, reason, now_ns):
+        if isinstance(held, View):
+            held.broken = reason
+            news = held.wait(reason, now_ns)
+        else:
+            news = held.turn(Health.STALE, reason, now_ns)
+        if news:
             self._announce(held)
 
     def settle(self, view: View, now_ms: int) -> None:

@@ -110,7 +110,8 @@ class Seeds:
             if problem:
                 log.warning("< %s: no candles: %s", view.topic, problem)
                 candles.failed(problem)
-                self._pipeline.supply(view, (), view.rx_ns)
+                if candles.lacks:
+                    self._pipeline.doubt(view, candles.lacks, channel.rx_ns)
 
         self._asking.ask(Urgency.PRICE_CANDLES, *request, done)
 

@@ -83,6 +83,11 @@ class CandleSeries:
         self._untold_ms: int | None = None  # the first candle whose close was not told
 
     @property
+    def idle(self) -> bool:
+        """Whether no tick has come since the last break."""
+        return self._running is None
+
+    @property
     def whole(self) -> bool:
         """Whether the running candle can be vouched for."""
         return self._running is not None and self._running.whole

@@ -37,7 +37,8 @@ class PriceCandles:
         Raises:
             LookupError, TypeError: the message has no price, or no time.
         """
-        message = source.message() if message is None else message
+        if message is None or (self.series.idle and message["type"] == "delta"):
+            message = source.message()  # a delta need not have the price
         if message is None:
             return []
         data, ts_ms = message["data"], message["ts"]
