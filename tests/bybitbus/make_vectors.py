@@ -42,6 +42,23 @@ def _book(kind: str, bids: list[list[str]], asks: list[list[str]], update: int) 
     }
 
 
+_CANDLE: Message = {
+    "start": 1795478460000,
+    "end": 1795478519999,
+    "interval": "1",
+    "open": "64990.10",
+    "close": "64999.95",
+    "high": "65003.20",
+    "low": "64988.00",
+    "confirm": False,
+    "timestamp": _MS,
+}
+_CLOSED: Message = _CANDLE | {
+    "start": 1795478400000,
+    "end": 1795478459999,
+    "confirm": True,
+    "timestamp": 1795478459999,
+}
 _BIDS = [["64999.90", "1.250"], ["64999.80", "0.004"]]
 _ASKS = [["65000.00", "0.310"], ["65000.50", "12"]]
 
@@ -212,6 +229,48 @@ EVENTS: list[tuple[str, str, Message]] = [
         | _ours(4),
     ),
     (
+        "candle of the mark price, derived: an array of one, without volume and turnover",
+        "linear.markPrice.1.BTCUSDT.",
+        {"topic": "markPrice.1.BTCUSDT", "type": "snapshot", "ts": _MS, "data": [_CANDLE]}
+        | _ours(6),
+    ),
+    (
+        "candle of the index price, missed and fetched: its close",
+        "linear.indexPrice.1.BTCUSDT.",
+        {
+            "topic": "indexPrice.1.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": [_CLOSED],
+            "filled": True,
+        }
+        | _ours(7),
+    ),
+    (
+        "trades that were missed and fetched: they lack the tick direction",
+        "linear.publicTrade.BTCUSDT.",
+        {
+            "topic": "publicTrade.BTCUSDT",
+            "type": "snapshot",
+            "ts": _MS,
+            "data": [
+                {
+                    "T": _MS - 2500,
+                    "s": "BTCUSDT",
+                    "S": "Buy",
+                    "v": "0.012",
+                    "p": "65000.00",
+                    "i": "7f5d6f5e-1f53-5cf1-8fa2-5b3f0a7f1d55",
+                    "BT": False,
+                    "RPI": False,
+                    "seq": 9400006990,
+                }
+            ],
+            "filled": True,
+        }
+        | _ours(41),
+    ),
+    (
         "insurance pools of one symbol, derived",
         "linear.insurance.AAAUSDT.",
         {
@@ -349,6 +408,18 @@ EVENTS: list[tuple[str, str, Message]] = [
             "since_ns": _RX,
         }
         | _ours(2, rx=False),
+    ),
+    (
+        "feed state of trades, some of which were missed and could not all be fetched",
+        "gateway.feed.spot.publicTrade.BTCUSDT.",
+        {
+            "topic": "spot.publicTrade.BTCUSDT.",
+            "state": "live",
+            "reason": "",
+            "since_ns": _RX,
+            "fill": {"state": "incomplete", "from": _MS - 9000, "to": _MS - 2500, "count": 60},
+        }
+        | _ours(5, rx=False),
     ),
     (
         "rejected topic",
