@@ -39,7 +39,7 @@ def reply(ret_code=0, ret_msg="OK"):
 
 def test_few_calls_are_made_at_once_and_the_most_urgent_of_the_others_next():
     worker, ended = HandWorker(), []
-    fetcher = Fetcher(worker, lambda: None)
+    fetcher = Fetcher(worker, lambda: None, None)
 
     def ask(name, urgency):
         fetcher.ask(urgency, name, {}, lambda *_: ended.append(name))
@@ -65,7 +65,7 @@ def test_few_calls_are_made_at_once_and_the_most_urgent_of_the_others_next():
 )
 def test_an_answer_is_a_good_one_or_a_problem(result, error, problem):
     worker, ended = HandWorker(), []
-    fetcher = Fetcher(worker, lambda: None)
+    fetcher = Fetcher(worker, lambda: None, None)
     fetcher.ask(Urgency.TRADES, "/v5/x", {}, lambda *answer: ended.append(answer))
     worker.end(result, error)
     ((got, told),) = ended
@@ -76,7 +76,7 @@ def test_an_answer_is_a_good_one_or_a_problem(result, error, problem):
 
 def test_without_an_address_nothing_is_sent():
     worker = HandWorker()
-    Fetcher(worker, lambda: None).ask(Urgency.TRADES, "/v5/x", {}, lambda *_: None)
+    Fetcher(worker, lambda: None, None).ask(Urgency.TRADES, "/v5/x", {}, lambda *_: None)
     with pytest.raises(RestError, match="not known yet") as caught:
         worker.jobs[0][0]()
     assert not caught.value.sent
@@ -84,7 +84,7 @@ def test_without_an_address_nothing_is_sent():
 
 def test_a_worker_that_is_full_is_asked_again_when_a_call_has_ended():
     worker, ended = HandWorker(room=1), []
-    fetcher = Fetcher(worker, lambda: None)
+    fetcher = Fetcher(worker, lambda: None, None)
     for name in ("a", "b"):
         fetcher.ask(Urgency.TRADES, name, {}, lambda *_, name=name: ended.append(name))
     worker.end(reply())
@@ -94,7 +94,7 @@ def test_a_worker_that_is_full_is_asked_again_when_a_call_has_ended():
 
 def test_what_waits_is_forgotten_at_the_end():
     worker, ended = HandWorker(), []
-    fetcher = Fetcher(worker, lambda: None)
+    fetcher = Fetcher(worker, lambda: None, None)
     for name in "abc":
         fetcher.ask(Urgency.TRADES, name, {}, lambda *_: ended.append(1))
     fetcher.close()

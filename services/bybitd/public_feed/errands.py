@@ -15,13 +15,14 @@ _CALM_MS: Final = 60_000  # not asked for so long, the next pause is the first a
 class Errand:
     """When the exchange may be asked something for one topic: each time less soon than before."""
 
-    __slots__ = ("_asked_ms", "_pause_ms", "busy", "held")
+    __slots__ = ("_asked_ms", "_pause_ms", "_problem", "busy", "held")
 
     def __init__(self, held: Published) -> None:
         self.held = held
         self.busy = False
         self._asked_ms = -_CALM_MS
         self._pause_ms = 0
+        self._problem = ""
 
     def may_go(self, now_ms: int) -> bool:
         """Tell whether it is time; if so it has begun."""
@@ -34,6 +35,13 @@ class Errand:
         self._asked_ms = now_ms
         self.busy = True
         return True
+
+    def ended(self, problem: str) -> bool:
+        """Note what came of it, "" for an answer; return whether that is bad news."""
+        self.busy = False
+        news = bool(problem) and not self._problem
+        self._problem = problem
+        return news
 
 
 class Errands:

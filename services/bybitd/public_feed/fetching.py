@@ -49,8 +49,8 @@ class Worker(Protocol):
 
 class Fetcher:
     """Makes public GETs, `AT_ONCE` at a time; the others wait their turn. `find` tells where the
-    exchange is, since its address may change. Each call passes `gate`. `done(reply, "")` has a reply with `retCode` 0;
-    `done(None, problem)` says why there is none.
+    exchange is, since its address may change; every call passes `gate`. `done(reply, "")` has a
+    reply with `retCode` 0, `done(None, problem)` says why there is none.
     """
 
     def __init__(self, worker: Worker, find: Callable[[], Endpoints | None], gate: Gate) -> None:

@@ -80,14 +80,14 @@ class Filling:
         breaks = state.breaks
 
         def done(reply: RestReply | None, problem: str) -> None:
-            errand.busy = False
             # After another break the answer tells nothing of what was missed since.
-            if not self._errands.stands(errand) or state.breaks != breaks or state.hole_ms is None:
-                return
-            if reply is not None:
+            usable = self._errands.stands(errand) and state.breaks == breaks
+            if usable and reply is not None and state.hole_ms is not None:
                 problem = self._take(channel, state, state.hole_ms, reply)
-            if problem:
-                log.warning("< %s: what was missed can not be fetched: %s", channel.topic, problem)
+            news = errand.ended(problem)
+            if usable and problem:
+                level = logging.WARNING if news else logging.DEBUG
+                log.log(level, "< %s: what was missed is not to be had: %s", channel.topic, problem)
 
         if isinstance(state, TradeTape):
             path, params = trades_request(self._category, channel.name)

@@ -67,12 +67,14 @@ class Seeds:
             return
 
         def done(reply: RestReply | None, problem: str) -> None:
-            errand.busy = False
+            news = errand.ended(problem)
             if not self._errands.stands(errand) or not state.needs_seed:
                 return
             if reply is None:
                 problem = f"its book can not be fetched: {problem}"
-                log.warning("< %s: %s", channel.topic, problem)
+                log.log(
+                    logging.WARNING if news else logging.DEBUG, "< %s: %s", channel.topic, problem
+                )
                 self._pipeline.doubt(channel, problem, channel.rx_ns or channel.since_ns)
             else:
                 self._take_book(channel, state, reply, self._now_ms + _AHEAD_MS)
@@ -102,13 +104,13 @@ class Seeds:
         breaks = candles.series.breaks
 
         def done(reply: RestReply | None, problem: str) -> None:
-            errand.busy = False
-            if not self._errands.stands(errand) or candles.series.breaks != breaks:
-                return
-            if reply is not None:
+            usable = self._errands.stands(errand) and candles.series.breaks == breaks
+            if usable and reply is not None:
                 problem = self._take_candles(view, reply)
-            if problem:
-                log.warning("< %s: no candles: %s", view.topic, problem)
+            news = errand.ended(problem)
+            if usable and problem:
+                level = logging.WARNING if news else logging.DEBUG
+                log.log(level, "< %s: no candles: %s", view.topic, problem)
                 candles.failed(problem)
                 if candles.lacks:
                     self._pipeline.doubt(view, candles.lacks, channel.rx_ns)
