@@ -9,8 +9,9 @@ those after them can be told from those before, and those that come live meanwhi
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from bybitd.venue.outcome import APPLIED, DUPLICATE, Outcome, malformed
@@ -56,9 +57,9 @@ class TradeTape:
         "_filled",
         "_filled_ms",
         "_first_ms",
+        "_key",
         "_keys",
         "_last_ms",
-        "_many",
         "_most",
         "_since",
         "breaks",
@@ -68,7 +69,7 @@ class TradeTape:
     def __init__(self, *, many: bool, most: int) -> None:
         self.breaks = 0
         self.hole_ms: int | None = None
-        self._many = many
+        self._key: Callable[[Row], Hashable] = itemgetter("s", "i") if many else itemgetter("i")
         self._most = most
         self._keys: deque[Hashable] = deque(maxlen=_KEPT)
         self._last_ms = 0
@@ -85,33 +86,32 @@ class TradeTape:
 
     def apply(self, message: Row) -> Outcome:
         """Remember the trades of a message. Takes those out that were published as filled."""
-        rows = message.get("data")
-        if not isinstance(rows, list):
-            return malformed("data must be an array")
-        if not rows:
-            return APPLIED
         try:
-            if self._filled:
-                rows = message["data"] = self._without_filled(rows)
-                if not rows:
-                    return DUPLICATE
-            if self._many:
-                keys: list[Hashable] = [(row["s"], row["i"]) for row in rows]
-            else:
-                keys = [row["i"] for row in rows]
-            last_ms = rows[-1]["T"]
-            if self.hole_ms is None:
-                self._keys.extend(keys)
-            else:
-                self._first_ms = self._first_ms or rows[0]["T"]
-                if len(self._since) < self._most:
-                    self._since.update(zip(keys, (row["T"] for row in rows), strict=True))
-                else:
-                    self._keys.extend(keys)  # it is out of reach: begin anew with these
-            self._last_ms = last_ms
-        except (LookupError, TypeError) as error:
+            rows = message["data"]
+            if self.hole_ms is None and not self._filled:
+                self._keys.extend(map(self._key, rows))
+                self._last_ms = rows[-1]["T"]
+                return APPLIED
+            return self._apply_beside_rest(message, rows)
+        except (LookupError, TypeError, AttributeError) as error:
+            if message.get("data") == []:
+                return APPLIED
             self.interrupt()
             return malformed(error)
+
+    def _apply_beside_rest(self, message: Row, rows: list[Row]) -> Outcome:
+        last_ms = rows[-1]["T"]
+        if self._filled:
+            rows = message["data"] = self._without_filled(rows)
+            if not rows:
+                return DUPLICATE
+        keys = list(map(self._key, rows))
+        if self.hole_ms is None or len(self._since) >= self._most:
+            self._keys.extend(keys)  # when it is out of reach, begin anew with these
+        else:
+            self._since.update(zip(keys, (row["T"] for row in rows), strict=True))
+            self._first_ms = self._first_ms or rows[0]["T"]
+        self._last_ms = last_ms
         return APPLIED
 
     def message(self) -> None:
@@ -136,9 +136,7 @@ class TradeTape:
         """Close the hole with trades as REST has them (see `rest_trade`), which must have been
         asked for when the topic was subscribed again: what came later comes live.
         """
-        keys: list[Hashable] = [
-            (row["s"], row["i"]) if self._many else row["i"] for row in newest_first
-        ]
+        keys: list[Hashable] = list(map(self._key, newest_first))
         known = [place for place, key in enumerate(keys) if key in self._before]
         end = known[-1] if known else len(keys)  # what is older still was seen as well
         fresh = {
@@ -173,9 +171,7 @@ class TradeTape:
         filled = self._filled
         if rows[-1]["T"] > self._filled_ms + _PAST_MS:
             self._filled = set()
-        return [
-            row for row in rows if ((row["s"], row["i"]) if self._many else row["i"]) not in filled
-        ]
+        return [row for row in rows if self._key(row) not in filled]
 
 
 def _sound(key: Hashable) -> bool:
