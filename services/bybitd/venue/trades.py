@@ -36,8 +36,8 @@ _OPTION_KEYS: Final = ("mP", "iP", "mIv", "iv")
 
 
 class Mended(NamedTuple):
-    """The missed trades, oldest first; `whole` when they are proven to be all. If not, those up to
-    `first_ms` (Unix ms, that of the oldest trade known after the cut) stay missing.
+    """The missed trades, oldest first; `whole` when they are proven to be all. If not, some before
+    `first_ms` (Unix ms, 0 if that is not known) stay missing.
     """
 
     rows: list[Row]
@@ -75,7 +75,7 @@ class TradeTape:
         self._last_ms = 0
         self._before: dict[Hashable, None] = {}  # the last trades before the hole
         self._since: dict[Hashable, int] = {}  # and all after it, with their times
-        self._first_ms = 0
+        self._first_ms = 0  # of the first trade since the last cut
         self._filled: set[Hashable] = set()  # may come live as well
         self._filled_ms = 0
 
@@ -110,7 +110,7 @@ class TradeTape:
             self._keys.extend(keys)  # when it is out of reach, begin anew with these
         else:
             self._since.update(zip(keys, (row["T"] for row in rows), strict=True))
-            self._first_ms = self._first_ms or rows[0]["T"]
+        self._first_ms = self._first_ms or rows[0]["T"]
         self._last_ms = last_ms
         return APPLIED
 
@@ -125,11 +125,11 @@ class TradeTape:
         """Note that trades may be missed from now on."""
         self.breaks += 1
         self._filled = set()
+        self._first_ms = 0
         if self.hole_ms is None and self._keys:
             self.hole_ms = self._last_ms
             self._before = {key: None for key in self._keys if _sound(key)}
             self._since = {}
-            self._first_ms = 0
             self._keys.clear()
 
     def mend(self, newest_first: Sequence[Row]) -> Mended:
@@ -145,8 +145,9 @@ class TradeTape:
             if key not in self._before and key not in self._since
         }
         rows = [*reversed(fresh.values())]
-        times = [row["T"] for row in (*rows[:1], *newest_first[:1])]
-        first_ms = min((*times, self._first_ms) if self._first_ms else times, default=0)
+        # All since the oldest that REST has is told by now, and all that came since the last cut.
+        edges = (*(row["T"] for row in newest_first[-1:]), self._first_ms)
+        first_ms = min((edge for edge in edges if edge), default=0)
         self._filled = set(fresh)
         self._filled_ms = max((row["T"] for row in rows), default=0)
         # Everything that REST has was told by now, and in this order.
