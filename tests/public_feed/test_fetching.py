@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from bybitd.net.errors import OutcomeUnknown, RestError
+from bybitd.net.errors import IpBanned, OutcomeUnknown, OverBudget, RestError
 from bybitd.net.rest import RestReply
 from bybitd.public_feed.fetching import AT_ONCE, Fetcher, Urgency
 
@@ -22,6 +24,10 @@ class HandWorker:
         done(result, error)
 
 
+def fetching(worker, later=None):
+    return Fetcher(worker, lambda: None, None, later)
+
+
 def reply(ret_code=0, ret_msg="OK"):
     return RestReply(
         ret_code=ret_code,
@@ -39,7 +45,7 @@ def reply(ret_code=0, ret_msg="OK"):
 
 def test_few_calls_are_made_at_once_and_the_most_urgent_of_the_others_next():
     worker, ended = HandWorker(), []
-    fetcher = Fetcher(worker, lambda: None, None)
+    fetcher = fetching(worker)
 
     def ask(name, urgency):
         fetcher.ask(urgency, name, {}, lambda *_: ended.append(name))
@@ -65,7 +71,7 @@ def test_few_calls_are_made_at_once_and_the_most_urgent_of_the_others_next():
 )
 def test_an_answer_is_a_good_one_or_a_problem(result, error, problem):
     worker, ended = HandWorker(), []
-    fetcher = Fetcher(worker, lambda: None, None)
+    fetcher = fetching(worker)
     fetcher.ask(Urgency.TRADES, "/v5/x", {}, lambda *answer: ended.append(answer))
     worker.end(result, error)
     ((got, told),) = ended
@@ -76,7 +82,7 @@ def test_an_answer_is_a_good_one_or_a_problem(result, error, problem):
 
 def test_without_an_address_nothing_is_sent():
     worker = HandWorker()
-    Fetcher(worker, lambda: None, None).ask(Urgency.TRADES, "/v5/x", {}, lambda *_: None)
+    fetching(worker).ask(Urgency.TRADES, "/v5/x", {}, lambda *_: None)
     with pytest.raises(RestError, match="not known yet") as caught:
         worker.jobs[0][0]()
     assert not caught.value.sent
@@ -84,7 +90,7 @@ def test_without_an_address_nothing_is_sent():
 
 def test_a_worker_that_is_full_is_asked_again_when_a_call_has_ended():
     worker, ended = HandWorker(room=1), []
-    fetcher = Fetcher(worker, lambda: None, None)
+    fetcher = fetching(worker)
     for name in ("a", "b"):
         fetcher.ask(Urgency.TRADES, name, {}, lambda *_, name=name: ended.append(name))
     worker.end(reply())
@@ -94,7 +100,7 @@ def test_a_worker_that_is_full_is_asked_again_when_a_call_has_ended():
 
 def test_what_waits_is_forgotten_at_the_end():
     worker, ended = HandWorker(), []
-    fetcher = Fetcher(worker, lambda: None, None)
+    fetcher = fetching(worker)
     for name in "abc":
         fetcher.ask(Urgency.TRADES, name, {}, lambda *_: ended.append(1))
     fetcher.close()
@@ -102,3 +108,30 @@ def test_what_waits_is_forgotten_at_the_end():
     worker.end(reply())
     assert ended == [1, 1]
     assert worker.jobs == []
+
+
+def test_where_the_budget_is_used_up_all_wait_and_none_is_lost_or_told_of_it():
+    worker, ended, waits = HandWorker(), [], []
+    fetcher = fetching(worker, lambda seconds, callback: waits.append((seconds, callback)))
+    for name in "abc":
+        fetcher.ask(Urgency.TRADES, name, {}, lambda *_, name=name: ended.append(name))
+    until_ms = time.time_ns() // 1_000_000 + 3_000
+    for _ in range(AT_ONCE):
+        worker.end(error=OverBudget("/v5/x", until_ms))
+    assert (worker.jobs, ended, fetcher.describe()["waiting"]) == ([], [], 3)
+    ((seconds, go_on),) = waits
+    assert 0 < seconds <= 3
+    go_on()
+    for _ in range(3):
+        worker.end(reply())
+    assert ended == ["a", "b", "c"]
+
+
+def test_a_ban_is_a_problem_that_is_told():
+    worker, ended = HandWorker(), []
+    fetcher = fetching(worker)
+    fetcher.ask(Urgency.TRADES, "/v5/x", {}, lambda *answer: ended.append(answer))
+    worker.end(error=IpBanned("/v5/x", 1))
+    ((got, problem),) = ended
+    assert got is None
+    assert "banned" in problem

@@ -130,6 +130,16 @@ def test_what_rest_can_not_reach_is_said_to_be_missing():
     }
 
 
+def test_trades_that_rest_lists_oldest_first_are_filled_all_the_same():
+    desk = live_trades(1)
+    desk.reconnect()
+    rows = rest_rows(1, 2, 3)["list"][::-1]
+    for number, row in enumerate(rows):
+        row["time"] = str(1_700_000_000_000 + number)
+    desk.call(10).answer({"list": rows}, 1_700_000_006_000)
+    assert ids(desk) == ["1", "2", "3"]
+
+
 def test_on_spot_more_than_sixty_trades_since_the_cut_are_out_of_reach():
     topic = "spot.publicTrade.BTCUSDT."
     desk = RestDesk(category="spot")

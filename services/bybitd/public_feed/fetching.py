@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import heapq
+import time
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from itertools import count
 from typing import Final, Protocol
 
-from bybitd.net.errors import NotSent, RestError
+from bybitd.net.errors import IpBanned, NotSent, OverBudget, RestError
 from bybitd.net.ip_gate import Gate
 from bybitd.net.rest import RestClient, RestReply
 from bybitd.runtime.exchange import Endpoints
 
 AT_ONCE: Final = 2
+_SHORTEST_S, _LONGEST_S = 0.05, 5.0  # the budget is one of calls within 5 s
 Params = Mapping[str, str]
 Fetched = Callable[[RestReply | None, str], None]
+Turn = tuple["Urgency", int, str, Params, Fetched]
 
 
 class Urgency(IntEnum):
@@ -49,17 +52,26 @@ class Worker(Protocol):
 
 class Fetcher:
     """Makes public GETs, `AT_ONCE` at a time; the others wait their turn. `find` tells where the
-    exchange is, since its address may change; every call passes `gate`. `done(reply, "")` has a
-    reply with `retCode` 0, `done(None, problem)` says why there is none.
+    exchange is, since its address may change; every call passes `gate`. `later(seconds, callback)`
+    runs a callback then. `done(reply, "")` has a reply with `retCode` 0, `done(None, problem)` says
+    why there is none. Where the budget of the address is used up, all wait until it is not.
     """
 
-    def __init__(self, worker: Worker, find: Callable[[], Endpoints | None], gate: Gate) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        find: Callable[[], Endpoints | None],
+        gate: Gate,
+        later: Callable[[float, Callable[[], None]], object],
+    ) -> None:
         self.asked = self.failed = 0
         self._worker = worker
         self._find = find
         self._gate = gate
+        self._later = later
+        self._holding = False
         self._number = count()
-        self._waiting: list[tuple[Urgency, int, str, Params, Fetched]] = []
+        self._waiting: list[Turn] = []
         self._under_way = 0
         self._endpoints: Endpoints | None = None
         self._client: RestClient | None = None
@@ -81,10 +93,10 @@ class Fetcher:
         return {"asked": self.asked, "failed": self.failed, "waiting": waiting}
 
     def _go_on(self) -> None:
-        while self._waiting and self._under_way < AT_ONCE:
+        while self._waiting and self._under_way < AT_ONCE and not self._holding:
             turn = heapq.heappop(self._waiting)
-            _, _, path, params, done = turn
-            if not self._worker.submit(self._job(path, params), self._finish(done)):
+            _, _, path, params, _ = turn
+            if not self._worker.submit(self._job(path, params), self._finish(turn)):
                 heapq.heappush(self._waiting, turn)  # its turn comes when another call has ended
                 return
             self._under_way += 1
@@ -106,15 +118,31 @@ class Fetcher:
 
         return get
 
-    def _finish(self, done: Fetched) -> Callable[[RestReply | None, RestError | None], None]:
+    def _finish(self, turn: Turn) -> Callable[[RestReply | None, RestError | None], None]:
         def finish(reply: RestReply | None, error: RestError | None) -> None:
             self._under_way -= 1
+            if isinstance(error, OverBudget) and not isinstance(error, IpBanned):
+                heapq.heappush(self._waiting, turn)
+                self._hold(error.until_ms)
+                return
             problem = "" if error is None else str(error)
             if reply is not None and reply.ret_code != 0:
                 problem = f"retCode {reply.ret_code} {reply.ret_msg}"
                 reply = None
             self.failed += reply is None
-            done(reply, problem)
+            turn[-1](reply, problem)
             self._go_on()
 
         return finish
+
+    def _hold(self, until_ms: int) -> None:
+        if self._holding:
+            return
+        self._holding = True
+
+        def go_on() -> None:
+            self._holding = False
+            self._go_on()
+
+        wait_ms = until_ms - time.time_ns() // 1_000_000
+        self._later(min(_LONGEST_S, max(_SHORTEST_S, wait_ms / 1000)), go_on)

@@ -8,6 +8,7 @@ held back: what is filled comes after the first of them, marked, oldest first.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
 from bybitd.net.rest import RestReply
@@ -102,7 +103,7 @@ class Filling:
         """Publish what an answer tells of a hole; return what is wrong with it, "" for nothing."""
         try:
             if isinstance(state, TradeTape):
-                trades = [rest_trade(row) for row in reply.result["list"]]
+                trades = newest_first(rest_trade(row) for row in reply.result["list"])
             else:
                 candles = state.mend(reply.result["list"], reply.time_ms)
         except (LookupError, TypeError, ValueError) as error:
@@ -127,6 +128,12 @@ class Filling:
             log.warning("= %s: trades after %d are missing for good", channel.topic, hole_ms)
         bodies = [_filled(channel, mended.rows, time_ms)] if mended.rows else []
         self._pipeline.fill(channel, bodies, fill, now_ns)
+
+
+def newest_first(trades: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return trades in the order in which REST usually has them; that is nowhere promised."""
+    rows = list(trades)
+    return rows[::-1] if rows and rows[0]["T"] < rows[-1]["T"] else rows
 
 
 def trades_request(category: str, name: str) -> tuple[str, Params]:

@@ -90,7 +90,7 @@ def main(program: Program) -> None:
     gate = program.ip_gate.of(Share.MARKET)
     instruments = Instruments(category, loop, worker, find, gate)
     callers = RestWorker(loop.call_soon_threadsafe, threads=AT_ONCE)
-    fetcher = Fetcher(callers, find, gate)
+    fetcher = Fetcher(callers, find, gate, loop.call_later)
     errands = Errands(feed.find)
     seeds = Seeds(category, feed.channels, feed.views, errands, feed.pipeline, fetcher)
     filling = Filling(category, feed.channels, errands, feed.pipeline, fetcher)
