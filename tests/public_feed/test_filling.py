@@ -287,3 +287,21 @@ def test_the_most_urgent_is_asked_first():
         "recent-trade",
         "kline",
     ]
+
+
+def test_spread_trades_have_a_rest_path_and_a_shape_of_their_own():
+    symbol = "SOLUSDT_SOL/USDT"
+    topic = f"spread.publicTrade.{symbol}."
+    desk = RestDesk(category="spread")
+    desk.join(topic)
+    desk.line.say(trade(1, f"publicTrade.{symbol}"))
+    desk.reconnect()
+    call = desk.call(0)
+    assert call.path == "/v5/spread/recent-trade"
+    assert call.params == {"symbol": symbol, "limit": "1000"}
+    rows = rest_rows(1, 2)["list"]
+    for row in rows:
+        del row["isBlockTrade"], row["isRPITrade"]
+    call.answer({"list": rows}, 1_700_000_000_100)
+    (filled,) = [body for body in desk.outlet.of(topic) if body.get("filled")]
+    assert filled["data"][0].keys() == {"T", "s", "S", "v", "p", "i", "seq"}
