@@ -51,7 +51,7 @@ def heard(listener, topic):
 
 
 def test_after_cuts_under_load_every_trade_is_there_exactly_once(folder):
-    with simulated(rate_per_s=400.0) as simulator, running_feed(folder) as feed:
+    with simulated(rate_per_s=200.0) as simulator, running_feed(folder) as feed:
         leave_endpoint(folder, simulator)
         listener = feed.listen(TRADES, f"gateway.feed.{TRADES}")
         listener.wait_for(TRADES)
