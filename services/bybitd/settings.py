@@ -161,7 +161,8 @@ class Account(_Section, frozen=True):
 
     The key id may stand here or in a file or variable; the secret only in a file or variable.
     A relative file is looked for in $CREDENTIALS_DIRECTORY where systemd sets that, else in the
-    working folder.
+    working folder. With `dcp_s` the exchange cancels the account's orders when it has heard nothing
+    of the private stream for so many seconds, where it grants that (DCP).
     """
 
     api_key: str = ""
@@ -173,6 +174,7 @@ class Account(_Section, frozen=True):
     order_timeout_ms: Milliseconds = 5000
     limits: Limits = Limits()
     clients: dict[str, ClientLimits] = {}
+    dcp_s: Annotated[int, msgspec.Meta(ge=3, le=300)] | None = None
 
 
 class Journal(_Section, frozen=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from bybitbus import topics
 from bybitd.net.rest import RestWorker
 from bybitd.private_stream.account import TOPICS, Account, describe
 from bybitd.private_stream.account_ops import AccountOps
+from bybitd.private_stream.dcp import Dcp
 from bybitd.private_stream.fills import Fills
 from bybitd.private_stream.private_socket import PrivateSocket
 from bybitd.runtime.account_access import AccountAccess
@@ -16,6 +18,7 @@ from bybitd.runtime.program import Program, nearest
 
 PREFIX: Final = "private-stream-"
 _TICK_S: Final = 0.25
+_DCP_S: Final = 0.5
 
 
 def main(program: Program) -> None:
@@ -27,7 +30,17 @@ def main(program: Program) -> None:
     questions = RestWorker(loop.call_soon_threadsafe, threads=2)
     fills = Fills(program.state_dir / f"{name}.private.db")
     account = Account(program, name, access, worker, fills)
-    socket = PrivateSocket(loop, access.locate("private"), access.login, TOPICS, account)
+
+    def compared() -> int:
+        return account.compared if account.ready else 0
+
+    def refused() -> dict[str, str]:
+        return socket.refused
+
+    dcp_s = program.settings.accounts[name].dcp_s
+    dcp = Dcp(dcp_s, questions, lambda: access.client, compared, refused)
+    wanted = (*TOPICS, *dcp.topics)
+    socket = PrivateSocket(loop, access.locate("private"), access.login, wanted, account)
     joiners = LateJoiners(loop, account.snapshot)
 
     def joined(topic: topics.Topic, written: str) -> None:
@@ -46,6 +59,7 @@ def main(program: Program) -> None:
             "clock": access.describe(),
             "refused_topics": socket.refused,
             **describe(account),
+            **dcp.describe(),
         }
 
     def count() -> None:
@@ -61,6 +75,7 @@ def main(program: Program) -> None:
     program.details = details
     loop.call_every(_TICK_S, socket.tick)
     loop.call_every(1.0, count)
+    loop.call_every(_DCP_S, lambda: dcp.tick(time.monotonic()))
     access.start()
     socket.start()
     program.run(closing=[socket.close, worker.close, questions.close, access.close, fills.close])
