@@ -63,7 +63,7 @@ def kill(options: argparse.Namespace) -> int:
         display.print_json({"accounts": reports})
     else:
         _show(reports)
-    return exits.OK if all(report["complete"] for report in reports.values()) else exits.UNKNOWN
+    return exits.OK if all(map(_is_done, reports.values())) else exits.UNKNOWN
 
 
 def _write_down(here: Place, options: argparse.Namespace, why: str) -> dict[str, Any]:
@@ -100,10 +100,15 @@ def _write_down(here: Place, options: argparse.Namespace, why: str) -> dict[str,
     return reports
 
 
+def _is_done(report: dict[str, Any]) -> bool:
+    """Tell whether nothing is open, and nothing else is wrong."""
+    return bool(report["complete"]) and not report["problem"]
+
+
 def _show(reports: dict[str, Any]) -> None:
     for account, report in reports.items():
         count = len(report["cancelled"])
-        if report["complete"]:
+        if _is_done(report):
             print(f"{account}: stopped; nothing is open, {count} orders were cancelled")
             continue
         left = "" if report["open"] is None else f"{report['open']} orders are still open; "

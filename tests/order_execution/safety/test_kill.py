@@ -184,3 +184,22 @@ def test_an_account_that_does_not_exist_is_not_stopped_in_silence(gateway: Gatew
     assert reply.error is not None
     assert reply.error.code is Code.UNKNOWN_ACCOUNT
     assert kill_file.read(gateway.state_dir, "main") is None
+
+
+def test_a_kill_that_can_not_be_written_down_works_and_says_what_it_lacks(
+    gateway: Gateway,
+) -> None:
+    assert gateway.create("rests-1").ok
+    # Not even root can write where a folder stands.
+    draft = gateway.state_dir / f".main.killed.{gateway.processes[ORDERS].pid}"
+    draft.mkdir()
+    report = gateway.order("gateway.kill", {}).result  # at its own door: the bus would write it too
+    assert open_orders(gateway) == []
+    assert (report["killed"], report["complete"], report["open"]) == (True, True, 0)
+    assert "not written down" in report["problem"]
+    refused = gateway.create("after-1")
+    assert refused.error is not None
+    assert refused.error.code is Code.KILLED
+    draft.rmdir()
+    assert gateway.order("gateway.kill", {}).result["problem"] == ""
+    assert kill_file.read(gateway.state_dir, "main") is not None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any, cast
 
 import msgspec
@@ -77,17 +78,26 @@ class Exchange:
         self.sweeper = Sweeper(
             self._act,
             cast("RestWorker", self),
-            lambda: cast("RestClient", object()),
+            lambda: cast("RestClient", self),
             lambda: self.alive,
             self.doubts.append,
             lambda _pause_s, callback: self._later.append(callback),
             self._swept,
         )
 
-    def submit(self, _job: Callable[[], Any], done: Callable[[Any, Any], None]) -> bool:
+    def submit(self, job: Callable[[], Any], done: Callable[[Any, Any], None]) -> bool:
+        if not self.lists:
+            done(job(), None)
+            return True
         listed = self.lists.pop(0)
         done(listed, None if listed is not None else OutcomeUnknown("no answer"))
         return True
+
+    def get(self, _path: str, params: Mapping[str, Any]) -> Any:
+        """Return an empty list; this account may not list options."""
+        refused = params["category"] == "option"
+        ret_code, text = (10005, "Permission denied") if refused else (0, "")
+        return SimpleNamespace(ret_code=ret_code, ret_msg=text, result={"list": []})
 
     def turn(self) -> list[tuple[str, dict[str, Any]]]:
         """Let the pause pass; return what is asked for then."""
@@ -168,3 +178,15 @@ def test_a_sweep_that_is_called_off_asks_for_nothing_more() -> None:
     exchange.sweeper.end()
     assert exchange.turn() == []
     assert exchange.over == 0
+
+
+def test_what_the_exchange_will_not_list_ends_the_sweep_and_is_never_called_empty() -> None:
+    exchange = Exchange()
+    exchange.sweeper.begin()
+    exchange.turn()
+    exchange.turn()
+    progress = exchange.sweeper.progress
+    assert (exchange.over, progress.over, progress.open) == (1, True, 0)
+    assert not progress.complete
+    assert "10005 Permission denied" in progress.problem
+    assert exchange.turn() == []

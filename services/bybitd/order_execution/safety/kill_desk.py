@@ -37,6 +37,7 @@ class KillDesk:
         self._switch = switch
         self._sweeper = sweeper
         self._waiting: list[tuple[int, Call]] = []
+        self._unwritten = ""
         self._topic = topics.join("gateway", f"kill.{account}")
         self._joiners = LateJoiners(program.loop, self._resend)
         program.on_subscription(self._joined)
@@ -75,7 +76,10 @@ class KillDesk:
             self._switch.kill(reason, call.request.client)
         except OSError as error:
             # It is stopped all the same, as long as this process lives.
+            self._unwritten = f"it is not written down and ends with this program: {error}"
             log.error("= the kill could not be written down: %s", error)
+        else:
+            self._unwritten = ""
         log.error("= the account is stopped: %s", reason)
         self._sweeper.begin()
         self._publish()
@@ -95,6 +99,7 @@ class KillDesk:
             problem = f"the account stays stopped: its kill file can not be removed: {error}"
             call.fail(gateway_error(Code.UNAVAILABLE, problem, retry_safe=True))
             return
+        self._unwritten = ""
         log.warning("= the account may trade again: %s", call.request.client)
         self._sweeper.end()
         self._answer_all()
@@ -139,9 +144,9 @@ class KillDesk:
             "reason": killed.reason,
             "by": killed.by,
             "at_ns": killed.at_ns,
-            "complete": progress.over,
+            "complete": progress.complete,
             "open": progress.open,
-            "problem": progress.problem,
+            "problem": "; ".join(filter(None, (self._unwritten, progress.problem))),
             "cancelled": [
                 {"orderId": order_id, "orderLinkId": link_id}
                 for order_id, link_id in progress.cancelled.items()

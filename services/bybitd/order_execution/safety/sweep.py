@@ -42,13 +42,19 @@ log = logging.getLogger(__name__)
 @dataclass(slots=True)
 class Progress:
     """How far a sweep is. `cancelled` are the orders by orderId, with their orderLinkId; `open` is
-    how many were in the last list, None before there was one; `problem` is why there is none.
+    how many were in the last list, None before there was one; `problem` is why there is none, or
+    what the exchange would not list.
     """
 
     cancelled: dict[str, str] = field(default_factory=dict)
     open: int | None = None
     problem: str = "the open orders were not listed yet"
     over: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is open: a list that was refused in part does not tell."""
+        return self.over and not self.problem
 
 
 def of_listed(rows: list[Row], number: int) -> Requests:
@@ -79,6 +85,11 @@ def of_ours(orders: Iterable[Order]) -> Requests:
             args["orderFilter"] = name
         found.append(("order.cancel", args))
     return found[:_ONE_BY_ONE]
+
+
+def _unlisted(unread: dict[str, str]) -> str:
+    # What may not be listed may hold orders: it is not asked for again and again, but it is told.
+    return f"not listed: {'; '.join(unread.values())}" if unread else ""
 
 
 def _spot_filter(row: Row) -> str:
@@ -169,7 +180,7 @@ class Sweeper:
 
         def done(rows: list[Row] | None, error: RestError | None) -> None:
             self._rows = rows
-            self.progress.problem = str(error) if rows is None else ""
+            self.progress.problem = str(error) if rows is None else _unlisted(unread)
             self._step()
 
         if client is None or not self._worker.submit(job, done):
@@ -200,7 +211,8 @@ class Sweeper:
         if rows == [] and self._round and not ours:
             self._running = False
             self.progress.over = True
-            log.warning("= swept: nothing is open; %d were cancelled", len(self.progress.cancelled))
+            what = self.progress.problem or "nothing is open"
+            log.warning("= swept: %s; %d were cancelled", what, len(self.progress.cancelled))
             self._news()
             return
         self._round += 1
