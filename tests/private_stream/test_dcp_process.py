@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bybitd.private_stream.dcp import PRODUCTS, SET
-from tests.order_execution.gateway import PRIVATE, Gateway, running
+from tests.order_execution.gateway import ORDERS, PRIVATE, Gateway, running
 
 CONFIG = "environment: sim\naccounts: {main: {dcp_s: 10}}\n"
 
@@ -37,3 +37,21 @@ def test_where_the_exchange_does_not_arm_it_the_status_says_so_and_the_stream_wo
     assert set(dcp(gateway)["problems"]) == set(PRODUCTS)
     status = gateway.wait_state(PRIVATE, "ready")
     assert status["refused_topics"] == {}  # the topics of DCP are real ones
+
+
+def test_what_rests_is_cancelled_by_the_exchange_when_the_stream_is_gone_for_too_long(
+    gateway: Gateway,
+) -> None:
+    gateway.config.write_text(CONFIG.replace("10", "3"))
+    gateway.start(PRIVATE)
+    gateway.wait(lambda: dcp(gateway)["armed"] == list(PRODUCTS), "DCP to be armed")
+    gateway.start(ORDERS)
+    assert gateway.create("rests-1").ok
+    gateway.kill(PRIVATE)
+    gateway.wait(
+        lambda: gateway.at_exchange("rests-1")[0]["cancelType"] == "CancelByDCP",
+        "the exchange to cancel it",
+        timeout_s=30,
+    )
+    gateway.start(PRIVATE)  # the next run tells what happened meanwhile
+    assert "CancelByDCP" in gateway.wait_order("rests-1", "cancelled")["reason"]
