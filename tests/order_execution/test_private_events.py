@@ -49,7 +49,7 @@ class Wired:
             assert self.events.socket.poll(10_000), "nothing came"
             self.events.read()
 
-    def order(self, record: dict[str, Any]) -> None:
+    def order(self, record: dict[str, Any], _repeated: bool) -> None:
         self.records.append(record)
 
     def position(self, record: dict[str, Any]) -> None:

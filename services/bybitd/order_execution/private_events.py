@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class Listener(Protocol):
     """Who hears of it."""
 
-    def order(self, record: dict[str, Any]) -> None:
-        """One record of the `order` topic."""
+    def order(self, record: dict[str, Any], repeated: bool) -> None:
+        """One record of the `order` topic; `repeated` if it may tell of what was long ago."""
 
     def position(self, record: dict[str, Any]) -> None:
         """One record of the `position` topic."""
@@ -102,11 +102,15 @@ class PrivateEvents:
         if event.get("resend") and name in self._unsure:
             self._unsure.discard(name)
             self._listener.repeated(name)
-        tell = self._listener.order if name == "order" else self._listener.position
+        repeated = bool(event.get("resend"))
         data = event.get("data")
         for record in data if isinstance(data, list) else ():
-            if isinstance(record, dict):
-                tell(record)
+            if not isinstance(record, dict):
+                continue
+            if name == "order":
+                self._listener.order(record, repeated)
+            else:
+                self._listener.position(record)
 
     def _heard(self, vouched: bool) -> None:
         self._listener.status(vouched)

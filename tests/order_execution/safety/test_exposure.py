@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bybitd.order_execution.safety.account_state import SILENT_MS, AccountState
+from bybitd.order_execution.safety.account_state import LANDING_MS, SILENT_MS, AccountState
 from bybitd.order_execution.safety.exposure import (
     Open,
     Positions,
@@ -106,19 +106,70 @@ def test_what_was_told_counts_until_all_of_it_is_told_anew() -> None:
 
 
 SIDES = st.sampled_from(["Buy", "Sell"])
-FILLS = st.lists(st.tuples(SIDES, st.integers(1, 5), st.integers(0, 5)), max_size=8)
+RESTING = st.lists(st.tuples(SIDES, st.integers(1, 5), st.booleans()), max_size=8)
 
 
-@given(st.integers(-10, 10), FILLS, SIDES, st.integers(1, 5), st.data())
+@given(st.integers(-10, 10), RESTING, SIDES, st.integers(1, 5), st.data())
 def test_no_way_of_filling_the_open_orders_leads_to_a_larger_position(
-    start: int, others: list[tuple[str, int, int]], side: str, qty: int, data: st.DataObject
+    start: int, others: list[tuple[str, int, bool]], side: str, qty: int, data: st.DataObject
 ) -> None:
     positions = held("Buy" if start > 0 else "Sell", str(abs(start)))
-    resting = [order(name, str(size)) for name, size, _ in others]
+    resting = [order(name, str(size), reduceOnly=only) for name, size, only in others]
     said = worst(resting, positions, order(side, str(qty)))
     sign = 1 if side == "Buy" else -1
-    reached = start + sign * qty
-    for name, size, filled in others:
-        part = min(size, data.draw(st.integers(0, filled))) if filled else 0
-        reached += part if name == "Buy" else -part
-    assert sign * reached <= said
+    size, highest = start, sign * start if sign * start > 0 else 0
+    for name, most, only_reduces in data.draw(st.permutations([*others, (side, qty, False)])):
+        part = data.draw(st.integers(0, most))
+        if only_reduces:  # at most down to nothing
+            part = min(part, max(0, -size if name == "Buy" else size))
+        size += part if name == "Buy" else -part
+        highest = max(highest, sign * size)
+    assert highest <= said or highest <= sign * start
+
+
+def fill(order_id: str, total: str, at_ms: int, side: str = "Buy", **more: Any) -> dict[str, Any]:
+    row = {"orderId": order_id, "category": "linear", "symbol": "BTCUSDT", "side": side}
+    return row | {"qty": "9", "cumExecQty": total, "updatedTime": str(at_ms)} | more
+
+
+def position(size: str, at_ms: int) -> dict[str, Any]:
+    row = {"category": "linear", "symbol": "BTCUSDT", "side": "Buy", "positionIdx": 0}
+    return row | {"size": size, "updatedTime": str(at_ms)}
+
+
+def test_what_was_filled_counts_until_the_position_shows_it() -> None:
+    state = AccountState()
+
+    def said(now_ms: int = 0) -> Decimal:
+        return worst(state.landing(now_ms), state.positions, order("Buy", "1"))
+
+    state.filled(fill("1", "2", 100), 0, repeated=False)
+    state.filled(fill("1", "2", 100), 0, repeated=False)  # told twice, filled once
+    assert said() == 3
+    state.filled(fill("1", "5", 110), 0, repeated=False)
+    state.positions.take(position("2", 100))
+    assert said() == 2 + 3 + 1
+    state.positions.take(position("5", 110))
+    assert said() == 6
+    state.filled(fill("2", "1", 110), 0, repeated=False)  # the position was faster
+    assert said() == 6
+    state.filled(fill("3", "1", 900), 0, repeated=False)
+    assert said(LANDING_MS - 1) == 7
+    assert said(LANDING_MS) == 6  # told by now, whatever its clock says
+
+
+def test_fills_of_before_and_those_of_spot_are_in_no_position_to_come() -> None:
+    state = AccountState()
+    state.filled(fill("1", "2", 100), 0, repeated=True)
+    state.filled(fill("2", "2", 100, category="spot"), 0, repeated=False)
+    assert state.landing(0) == []
+
+
+def test_what_closes_the_other_side_may_be_filled_before_what_opens_this_one() -> None:
+    short = held("Sell", "5")
+    closing = order("Buy", "3", reduceOnly=True)
+    everything = order("Buy", "0", reduceOnly=True, closeOnTrigger=True)
+    assert worst([], short, order("Buy", "7")) == 2
+    assert worst([closing], short, order("Buy", "7")) == 5
+    assert worst([closing, closing], short, order("Buy", "7")) == 7
+    assert worst([everything], short, order("Buy", "7")) == 7

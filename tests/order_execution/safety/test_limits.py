@@ -158,3 +158,26 @@ def test_limits_are_decimals_however_they_are_written() -> None:
     limits = parse(text).accounts["main"].limits
     assert limits.max_order_value == D("0.1")
     assert limits.max_order_qty == {"BTCUSDT": D("0.001")}
+
+
+def test_a_sell_below_the_market_comes_to_what_the_market_pays() -> None:
+    limits = ClientLimits(max_order_value=D(98))
+    assert breach(judge(limits, order("Sell", price="1"), [], MARKET)).startswith("max_order_value")
+    assert isinstance(judge(limits, order("Sell", price="1"), [], None), PriceNeeded)
+    assert judge(ClientLimits(max_order_value=D(99)), order("Sell", price="1"), [], MARKET) is None
+    waits = order("Sell", price="1", triggerPrice="97")
+    assert judge(limits, waits, [], None) is None  # its trigger tells
+    # What rests has its own price, whatever the market of another symbol is.
+    open_value = ClientLimits(max_open_value=D(200))
+    assert judge(open_value, order(), [order("Sell", symbol="ETHUSDT")], MARKET) is None
+
+
+def test_an_amount_of_quote_coin_is_held_to_the_quantity_that_it_buys() -> None:
+    limits = ClientLimits(max_order_qty={"BTCUSDT": D(2)})
+    buy = order(category="spot", orderType="Market", qty="202")
+    assert judge(limits, buy, [], MARKET) is None
+    more = order(category="spot", orderType="Market", qty="303")
+    assert breach(judge(limits, more, [], MARKET)) == (
+        "max_order_qty: qty is 3; 2 is allowed of BTCUSDT"
+    )
+    assert isinstance(judge(limits, more, [], None), PriceNeeded)

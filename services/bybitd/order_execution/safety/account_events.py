@@ -20,8 +20,9 @@ class AccountEvents:
         self._state = state
         self._look_up_all = look_up_all
 
-    def order(self, record: dict[str, Any]) -> None:
+    def order(self, record: dict[str, Any], repeated: bool) -> None:
         """Take a record of an order."""
+        self._state.filled(record, monotonic_ms(), repeated=repeated)
         if self._searcher.observe(record) is None:
             self._state.foreign(record)
 

@@ -42,6 +42,15 @@ class Open:
         price = self.price if self.price is not None else market
         return None if price is None else self.qty * price
 
+    def value_met(self, market: Decimal | None) -> Decimal | None:
+        """Return what it comes to if it meets the market, as `value`: a sell that is priced below
+        the market is filled at the market's price, and one that waits at that of its trigger.
+        """
+        market = self.trigger or market
+        if self.in_quote or self.category == "inverse" or (self.buys and self.price is not None):
+            return self.value(market)
+        return None if market is None else self.qty * max(market, self.price or market)
+
 
 def from_args(category: str, args: Mapping[str, Any], client: str, filled: Decimal = _ZERO) -> Open:
     """Return the order that these arguments make (Bybit V5, "Place Order")."""
@@ -89,6 +98,7 @@ class Positions:
 
     def __init__(self) -> None:
         self._sizes: dict[tuple[str, str, int], Decimal] = {}
+        self._updated_ms: dict[tuple[str, str, int], int] = {}
 
     def take(self, record: Mapping[str, Any]) -> None:
         """Take one record of the `position` topic."""
@@ -100,10 +110,16 @@ class Positions:
         )
         size = abs(number(record.get("size")))
         self._sizes[key] = -size if record.get("side") == "Sell" else size
+        self._updated_ms[key] = int(number(record.get("updatedTime")))
+
+    def updated_ms(self, category: str, symbol: str, index: int) -> int:
+        """Return when one position was changed last by the exchange's clock, 0 if never."""
+        return self._updated_ms.get((category, symbol, index), 0)
 
     def clear(self) -> None:
         """Forget them all: who tells of them begins anew."""
         self._sizes.clear()
+        self._updated_ms.clear()
 
     def size(self, category: str, symbol: str, index: int) -> Decimal:
         """Return the size of one position, below zero where it is short."""
@@ -133,17 +149,17 @@ def worst(orders: Iterable[Open], positions: Positions, order: Open) -> Decimal:
     held = sign * positions.size(order.category, order.symbol, index)
     if index == _SHORT_LEG:
         held = abs(held)  # the leg is told as short, and grows by selling
-    adding = sum(
-        (
-            other.qty
-            for other in orders
-            if (other.category, other.symbol) == (order.category, order.symbol)
-            and other.buys == order.buys
-            and other.position_idx == index
-            and not other.reduces
-        ),
-        _ZERO,
-    )
+    adding = _ZERO
+    for other in orders:
+        if (other.category, other.symbol) != (order.category, order.symbol):
+            continue
+        if other.buys != order.buys or other.position_idx != index:
+            continue
+        if not other.reduces:
+            adding += other.qty
+        elif held < 0:
+            # What closes the other side may be filled first; without a quantity it closes all.
+            held = min(_ZERO, held + other.qty) if other.qty else _ZERO
     return max(_ZERO, held + adding + order.qty)
 
 

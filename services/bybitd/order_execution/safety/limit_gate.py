@@ -144,7 +144,8 @@ class LimitGate:
             verdict = judge(limits, order, list(others.values()), price)
         if verdict is None:
             positions = self._state.positions
-            verdict = judge_position(limits, order, list(others.values()), positions, price)
+            filling = [*others.values(), *self._state.landing(self._now_ms())]
+            verdict = judge_position(limits, order, filling, positions, price)
         return _refusal(ask.op, path, order, verdict, where)
 
     def _is_blind(self, limits: Limits) -> bool:
@@ -156,7 +157,7 @@ class LimitGate:
         return not self._state.sees(self._now_ms())
 
     def _price(self, order: Open, client: ClientLimits) -> Price | None:
-        if not (_needs_price(self._limits) or _needs_price(client)):
+        if not (order.in_quote or _needs_price(self._limits) or _needs_price(client)):
             return None
         return self._prices.fresh(order.category, order.symbol, self._limits.max_price_age_ms)
 

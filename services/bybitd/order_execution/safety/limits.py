@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -65,7 +65,7 @@ def judge(
     """
     return (
         may_trade(limits, order)
-        or _qty(limits, order)
+        or _qty(limits, order, price)
         or _value(limits, order, price)
         or _band(limits, order, price)
         or _count(limits, others)
@@ -106,18 +106,26 @@ def judge_position(
     return None
 
 
-def _qty(limits: ClientLimits, order: Open) -> Verdict:
+def _qty(limits: ClientLimits, order: Open, price: Price | None) -> Verdict:
     most = limits.max_order_qty.get(order.symbol)
-    if most is None or order.in_quote or order.qty <= most:
+    if most is None:
         return None
-    return Breach("max_order_qty", f"qty is {order.qty}; {most} is allowed of {order.symbol}")
+    qty = order.qty
+    if order.in_quote:
+        market = None if price is None else price.meets(order)
+        if market is None:
+            return PriceNeeded("max_order_qty")
+        qty = (qty / market).quantize(most, ROUND_UP)
+    if qty <= most:
+        return None
+    return Breach("max_order_qty", f"qty is {qty:f}; {most} is allowed of {order.symbol}")
 
 
 def _value(limits: ClientLimits, order: Open, price: Price | None) -> Verdict:
     most = limits.max_order_value
     if most is None:
         return None
-    value = order.value(None if price is None else price.meets(order))
+    value = order.value_met(None if price is None else price.meets(order))
     if value is None:
         return PriceNeeded("max_order_value")
     if value <= most:
@@ -153,7 +161,7 @@ def _sum(limits: ClientLimits, order: Open, others: Sequence[Open], price: Price
     most = limits.max_open_value
     if most is None:
         return None
-    value = order.value(None if price is None else price.meets(order))
+    value = order.value_met(None if price is None else price.meets(order))
     if value is None:
         return PriceNeeded("max_open_value")
     total = value
