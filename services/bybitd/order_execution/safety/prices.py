@@ -2,7 +2,8 @@
 
 A symbol is subscribed to when it is first asked for. The book of level 1 is repeated at least every
 three seconds, so its age tells whether the market is still seen; on option there is none, and the
-feed's word that the topic is live has to do (`ipc/PROTOCOL.md`, "Feed state").
+feed's word that the topic is live has to do (`ipc/PROTOCOL.md`, "Feed state"), for as long as the
+feed itself gives a sign of life.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from bybitd.order_execution.safety.limits import Price
 _BOOK: Final = "orderbook.1"
 _OPTION: Final = "bbo"
 _LIVE: Final = "live"
+_OPTION_FEEDS: Final = b"gateway.status.public-feed-option"  # a prefix: it may be several programs
+_SILENT_MS: Final = 3000  # three statuses missed
 Symbol = tuple[str, str]
 
 
@@ -47,6 +50,8 @@ class Prices:
         self._seen: dict[Symbol, _Seen] = {}
         self._books: dict[bytes, Symbol] = {}
         self._states: dict[bytes, Symbol] = {}
+        # Feeds of option -> their run and when they spoke last. A dead one calls nothing stale.
+        self._feeds: dict[bytes, tuple[object, int]] = {}
         self.socket = context.socket(zmq.SUB)
         self.socket.linger = 0
         self.socket.rcvhwm = 10_000
@@ -56,7 +61,9 @@ class Prices:
         """Follow a symbol from now on."""
         if (category, symbol) in self._seen:
             return
-        self._seen[category, symbol] = _Seen(category)
+        self._seen[category, symbol] = seen = _Seen(category)
+        if not seen.ages:
+            self.socket.subscribe(_OPTION_FEEDS)
         name = f"{_OPTION if category == 'option' else _BOOK}.{symbol}"
         book = topics.join(category, name)
         state = topics.join("gateway", f"feed.{category}.{name}")
@@ -67,8 +74,10 @@ class Prices:
     def fresh(self, category: str, symbol: str, max_age_ms: int) -> Price | None:
         """Return the best prices if they are no older than that, None if they are not known."""
         self.want(category, symbol)
-        seen = self._seen[category, symbol]
-        return seen.price if seen.fresh(max_age_ms, _now_ms()) else None
+        seen, now_ms = self._seen[category, symbol], _now_ms()
+        if not seen.fresh(max_age_ms, now_ms) or not (seen.ages or self._feeds_live(now_ms)):
+            return None
+        return seen.price
 
     def read(self) -> None:
         """Take what has come in."""
@@ -85,6 +94,8 @@ class Prices:
             elif (symbol := self._states.get(topic)) is not None:
                 state = str(event.get("state", ""))
                 self._seen[symbol].bad = "" if state == _LIVE else state
+            elif topic.startswith(_OPTION_FEEDS):
+                self._feed_spoke(topic, event)
 
     def describe(self) -> dict[str, Any]:
         """Return what the status shows: the symbols that are followed, and their age in ms."""
@@ -97,6 +108,18 @@ class Prices:
     def close(self) -> None:
         """Close the socket."""
         self.socket.close()
+
+    def _feeds_live(self, now_ms: int) -> bool:
+        spoken = [at_ms for _, at_ms in self._feeds.values()]
+        return bool(spoken) and now_ms - min(spoken) < _SILENT_MS
+
+    def _feed_spoke(self, topic: bytes, status: dict[str, Any]) -> None:
+        run, before = status.get("epoch"), self._feeds.get(topic)
+        if before is not None and before[0] != run:
+            for seen in self._seen.values():
+                if not seen.ages:
+                    seen.price = None  # of the run before: the new one tells it anew
+        self._feeds[topic] = run, _now_ms()
 
     @staticmethod
     def _book(seen: _Seen, event: dict[str, Any]) -> None:
