@@ -4,15 +4,16 @@ ever. A change goes to the journal first, then to those who listen.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from bybitd.order_execution.actions import Action
+from bybitd.order_execution.actions import Action, ActionState
 from bybitd.order_execution.journal import Journal
 from bybitd.order_execution.ledger import Order
 
 _RECENT: Final = 5000  # orders that are over, kept for the messages that still come
+_SHOWS_WITHIN_NS: Final = 5_000_000_000  # what was acknowledged shows on the stream by then
 
 
 class OrderStore:
@@ -105,6 +106,7 @@ class ActionStore:
         self._open: dict[str, Action] = {}
         # Order -> the amend sent last, also when that is settled.
         self._last_amend: OrderedDict[str, str] = OrderedDict()
+        self._done_amends: deque[Action] = deque()
 
     def load(self) -> list[Action]:
         """Take every action that was not settled when the last run ended, and return them."""
@@ -133,15 +135,23 @@ class ActionStore:
         self._open[action.id] = action
         if action.settled:
             del self._open[action.id]
+            if action.op == "order.amend" and action.state is ActionState.DONE:
+                self._done_amends.append(action)
         self._changed(action)
 
     def get(self, action_id: str) -> Action | None:
         """Return an action of which more may be found out."""
         return self._open.get(action_id)
 
-    def amends(self) -> Iterator[Action]:
-        """Yield the amends of which it is not known whether they were done."""
-        return (action for action in self._open.values() if action.op == "order.amend")
+    def amends(self, now_ns: int) -> Iterator[Action]:
+        """Yield the amends that the record of their order may not show yet: those of which it is
+        not known whether they were done, and for a while those that were (`now_ns` is Unix time).
+        """
+        done = self._done_amends
+        while done and not 0 <= now_ns - done[0].changed_ns < _SHOWS_WITHIN_NS:
+            done.popleft()
+        yield from done
+        yield from (action for action in self._open.values() if action.op == "order.amend")
 
     def overtaken(self, action: Action) -> bool:
         """Tell whether a later amend of the same order went out."""

@@ -7,6 +7,7 @@ judged.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -166,7 +167,7 @@ class LimitGate:
         found: dict[str, Open] = {}
         for link_id, order in self._orders.live.items():
             found[link_id] = self._of(order)
-        for action in self._actions.amends():
+        for action in self._actions.amends(time.time_ns()):
             aimed = self._orders.find_live(action.order_id, action.link_id)
             if aimed is not None and aimed.link_id in found:
                 changes, filled = _decode(action.args), number(aimed.cum_exec_qty)
