@@ -178,9 +178,13 @@ class Account(_Section, frozen=True):
 
 
 class Journal(_Section, frozen=True):
-    """The order journal. `process` survives a killed process, `disk` survives a power cut."""
+    """The order journal. `process` survives a killed process, `disk` survives a power cut.
+
+    `keep_days` is for how long it keeps what is over; 0 keeps everything.
+    """
 
     sync: Literal["process", "disk"] = "process"
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36_500)] = 30
 
 
 class Simulator(_Section, frozen=True):

@@ -15,9 +15,10 @@ import pytest
 
 from bybitd.order_execution import actions, ledger
 from bybitd.order_execution.actions import Action
-from bybitd.order_execution.errors import JournalError, LinkIdUsed
-from bybitd.order_execution.journal import Housekeeper, Journal
+from bybitd.order_execution.errors import JournalError, LinkIdUsed, NotJournaled
+from bybitd.order_execution.journal import Journal
 from bybitd.order_execution.ledger import Basis, State
+from bybitd.order_execution.order_store import ActionStore
 from tests.order_execution.records import received, record, sent
 
 NOW = 5
@@ -156,35 +157,6 @@ def test_the_sync_mode_is_what_was_configured(path: Path, mode: str, synchronous
         assert journal._db.execute("PRAGMA wal_autocheckpoint").fetchone() == (0,)
 
 
-def test_housekeeping_copies_the_log_and_lets_it_start_anew(journal: Journal, path: Path) -> None:
-    posted = []
-    housekeeper = Housekeeper(journal, posted.append)
-    for number in range(100):
-        journal.insert([sent(f"a-{number}")])
-    grown = path.with_name(path.name + "-wal").stat().st_size
-    housekeeper.turn()
-    housekeeper.close()
-    posted.pop()()
-    for number in range(100, 150):
-        journal.insert([sent(f"a-{number}")])
-    # The log was begun again at its start: the second round fitted into the first one's space.
-    assert path.with_name(path.name + "-wal").stat().st_size == grown
-    housekeeper.turn()
-    housekeeper.close()
-    assert journal.count() == 150
-
-
-def test_housekeeping_does_nothing_when_nothing_was_written(journal: Journal) -> None:
-    posted = []
-    housekeeper = Housekeeper(journal, posted.append)
-    journal.insert([sent()])
-    housekeeper.turn()
-    housekeeper.close()
-    housekeeper.turn()
-    housekeeper.close()
-    assert len(posted) == 1
-
-
 CHILD = """
     import os, signal, sys
     from pathlib import Path
@@ -210,7 +182,7 @@ CHILD = """
     journal.update([ledger.answered(order, '{"result":{}}')])
     die_at("acknowledged")
     journal._db.execute("BEGIN IMMEDIATE")
-    journal._execute_new(sent("b-1"))
+    journal._insert_order(sent("b-1"))
     die_at("half a batch")
 """
 
@@ -244,27 +216,130 @@ def test_what_was_written_survives_the_death_of_the_process(
             assert msgspec.json.decode(order.answer) == {"result": {}}
 
 
-def test_a_later_change_of_the_same_setting_is_found(tmp_path: Path) -> None:
-    def setting(number: int, op: str = "position.set-leverage", symbol: str = "X") -> Action:
-        return Action(
-            id=f"s-{number}",
-            op=op,
-            client="",
-            category="linear",
-            symbol=symbol,
-            order_id="",
-            link_id="",
-            args="{}",
-            received_ns=number,
-        )
+WRITER = """
+    import sys, threading
+    from pathlib import Path
+    from bybitd.order_execution.housekeeping import Housekeeper
+    from bybitd.order_execution.journal import Journal
+    from tests.order_execution.records import sent
 
-    with Journal(tmp_path / "main.journal.db", "main", "process") as journal:
-        first = setting(1)
-        others = [setting(2, symbol="Y"), setting(3, op="position.switch-mode")]
-        journal.insert(actions=[first, *others])
-        assert not journal.has_later_setting(first)
-        refused = actions.not_sent(setting(4), "no way", 9)
-        journal.insert(actions=[refused])
-        assert not journal.has_later_setting(first)
-        journal.insert(actions=[setting(5)])
-        assert journal.has_later_setting(first)
+    journal = Journal(Path(sys.argv[1]), "main", sys.argv[2])
+    posted = []
+    housekeeper = Housekeeper(journal, posted.append, keep_days=30)
+    for number in range(10**6):
+        journal.insert([sent(f"w-{number}")])
+        sys.stdout.write(f"{number}\\n")  # only what is journaled is told
+        sys.stdout.flush()
+        if number % 20 == 0:
+            housekeeper.turn()
+        while posted:
+            posted.pop()()
+"""
+
+
+@pytest.mark.parametrize("mode", ["process", "disk"])
+@pytest.mark.parametrize("killed_after", [1, 37, 150])
+def test_nothing_that_was_journaled_is_lost_with_a_killed_process(
+    path: Path, mode: str, killed_after: int
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(path), mode],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    told = [int(child.stdout.readline()) for _ in range(killed_after)]
+    child.kill()
+    told += [int(line) for line in child.stdout.read().splitlines() if line.isdigit()]
+    child.wait(30)
+    child.stdout.close()
+    with Journal(path, "main", "process") as journal:
+        # A line cut in half by the kill names an order of before: the last whole one counts.
+        kept = journal.count()
+        assert kept >= killed_after
+        assert all(journal.order(f"w-{number}") is not None for number in told[:-1])
+
+
+def full(journal: Journal) -> None:
+    """Let the journal's disk have no room any more."""
+    pages = journal._db.execute("PRAGMA page_count").fetchone()[0]
+    journal._db.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def room(journal: Journal) -> None:
+    journal._db.execute("PRAGMA max_page_count = 1000000")
+
+
+def fill_up(journal: Journal) -> int:
+    """Write orders until the disk takes no more; return how many it took."""
+    full(journal)
+    for number in range(10_000):
+        try:
+            journal.insert([sent(f"f-{number}")])
+        except NotJournaled:
+            return number
+    raise AssertionError("the disk was never full")
+
+
+def test_an_order_that_finds_the_disk_full_is_refused_and_not_kept(journal: Journal) -> None:
+    taken = fill_up(journal)
+    assert "full" in journal.problem
+    with pytest.raises(NotJournaled, match="make room"):
+        journal.insert([sent("g-1"), sent("g-2")])
+    room(journal)
+    assert journal.count() == taken
+    journal.insert([sent("g-1")])
+    assert journal.problem == ""
+
+
+def test_a_change_that_finds_the_disk_full_is_kept_and_written_when_there_is_room(
+    journal: Journal, path: Path
+) -> None:
+    fill_up(journal)
+    order = ledger.acknowledged(sent("f-0"), "ex-" + "9" * 5000, NOW)
+    journal.update([order])
+    assert journal.problem
+    assert journal.order("f-0") == order
+    journal.catch_up()
+    assert journal.problem
+    room(journal)
+    journal.catch_up()
+    assert journal.problem == ""
+    journal.close()
+    with Journal(path, "main", "process") as again:
+        assert again.order("f-0") == order
+    journal._lock = os.open(os.devnull, os.O_RDONLY)  # the fixture closes it once more
+
+
+def test_of_several_changes_that_had_to_wait_the_last_is_written(journal: Journal) -> None:
+    fill_up(journal)
+    first = ledger.acknowledged(sent("f-0"), "ex-" + "9" * 5000, NOW)
+    journal.update([first])
+    last = ledger.observe(first, record("Filled", "1", orderId=first.order_id), NOW)
+    journal.update([last])
+    room(journal)
+    journal.catch_up()
+    assert journal._db.execute("SELECT state FROM orders WHERE link_id = 'f-0'").fetchone() == (
+        "filled",
+    )
+
+
+def test_a_cancel_passes_a_full_disk_and_is_written_later(journal: Journal) -> None:
+    fill_up(journal)
+    actions = ActionStore(journal, lambda action: None)
+    big = msgspec.structs.replace(cancel(1), args="x" * 5000)
+    actions.add([big])
+    assert actions.get("x-1") == big
+    with pytest.raises(NotJournaled):
+        actions.add([msgspec.structs.replace(big, id="x-2", op="order.amend")])
+    room(journal)
+    journal.catch_up()
+    assert journal.unfinished_actions() == [big]
+
+
+def test_a_full_disk_that_nobody_writes_to_is_noticed_to_have_room_again(journal: Journal) -> None:
+    fill_up(journal)
+    room(journal)
+    journal.catch_up()
+    assert journal.problem == ""

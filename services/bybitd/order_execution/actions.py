@@ -73,6 +73,8 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     ret_msg: str = ""
     timestamp_ms: int = 0
     valid_until_ms: int = 0
+    req_id: str = ""
+    transport: str = ""
     received_ns: int
     sent_ns: int = 0
     acknowledged_ns: int = 0
@@ -120,7 +122,15 @@ def answered(action: Action, ret_code: int, ret_msg: str, *, done: bool, now_ns:
     )
 
 
-def sent(action: Action, *, timestamp_ms: int, valid_until_ms: int, now_ns: int) -> Action:
+def sent(
+    action: Action,
+    *,
+    timestamp_ms: int,
+    valid_until_ms: int,
+    now_ns: int,
+    req_id: str = "",
+    transport: str = "",
+) -> Action:
     """Stamp it, the first time or anew because the exchange refused its timestamp.
 
     This must be in the journal before a byte leaves.
@@ -131,6 +141,8 @@ def sent(action: Action, *, timestamp_ms: int, valid_until_ms: int, now_ns: int)
         action,
         timestamp_ms=timestamp_ms,
         valid_until_ms=valid_until_ms,
+        req_id=req_id,
+        transport=transport,
         sent_ns=now_ns,
         changed_ns=now_ns,
     )

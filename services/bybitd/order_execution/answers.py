@@ -11,6 +11,7 @@ from bybitbus.codes import Code, Origin, Outcome
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
 from bybitd.order_execution.actions import Action
+from bybitd.order_execution.errors import NotJournaled
 from bybitd.order_execution.ledger import Basis, Order, State
 from bybitd.venue.errors import FieldError, MissingField, UnknownField
 from bybitd.venue.retcodes import Reaction, explain
@@ -224,6 +225,16 @@ def unavailable(op: str, why: str, retry_after_ms: int = 0) -> ErrorBody:
         outcome=Outcome.REJECTED,
         retry_safe=True,
         hint="nothing reached the exchange; ask again, under a new orderLinkId",
+    )
+
+
+def not_journaled(op: str, error: NotJournaled) -> ErrorBody:
+    """Return the error for a request that was not sent because it can not be written down."""
+    return gateway_error(
+        Code.UNAVAILABLE,
+        f"{op}: not sent: {error}",
+        hint="nothing reached the exchange, and the orderLinkId is not used up; cancels still pass",
+        retry_safe=True,
     )
 
 

@@ -17,11 +17,11 @@ from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
 from bybitd.net.clock import now_ms
 from bybitd.order_execution import actions as acts
-from bybitd.order_execution import ledger
+from bybitd.order_execution import answers, ledger
 from bybitd.order_execution.actions import Action
 from bybitd.order_execution.checks import Checks
 from bybitd.order_execution.departures import Departures, Ticket
-from bybitd.order_execution.errors import LinkIdUsed
+from bybitd.order_execution.errors import LinkIdUsed, NotJournaled
 from bybitd.order_execution.flights import Flight, Flights
 from bybitd.order_execution.gates import BATCH, Ask
 from bybitd.order_execution.ledger import Order, State
@@ -161,6 +161,34 @@ class Desk:
 
     # What the answers ask for
 
+    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
+        """Send once more, newly stamped, what was refused for its timestamp alone: the exchange
+        looks at that before anything else. Calls `give_up` if there is no time left to.
+
+        Returns False, having done nothing, for what was sent twice already.
+        """
+        if flight.again:
+            return False
+        flight.again = True
+        req_id = self._ids.next()
+        self._flights.add(req_id, flight)  # whoever asks for it again meanwhile waits for it too
+
+        def measured() -> None:
+            if now_ms() >= flight.due_ms:
+                self._flights.land(req_id)
+                give_up()
+            elif self._access.clock.known and self._departures.open(
+                flight.op, flight.category, flight.units
+            ):
+                if not self._send_again(req_id, flight):
+                    self._flights.land(req_id)
+                    give_up()
+            else:
+                self._loop.call_later(_CLOCK_POLL_S, measured)
+
+        measured()
+        return True
+
     def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
         """Cancel what one call to cancel all has left; False if there is no time to."""
         if now_ms() >= flight.due_ms:
@@ -283,14 +311,24 @@ class Desk:
         if ticket.orders:
             self._place(ticket, req_id, at_ns, timestamp_ms, valid_until_ms)
             return
+        req_id, way = self._ids.next(), self._way(ticket.op)
         sent = [
             acts.sent(
-                action, timestamp_ms=timestamp_ms, valid_until_ms=valid_until_ms, now_ns=at_ns
+                action,
+                timestamp_ms=timestamp_ms,
+                valid_until_ms=valid_until_ms,
+                now_ns=at_ns,
+                req_id=req_id,
+                transport=way,
             )
             for action in ticket.actions
         ]
-        if sent:
-            self._actions.add(sent)
+        try:
+            if sent:
+                self._actions.add(sent)
+        except NotJournaled as error:
+            ticket.refuse(answers.not_journaled(ticket.op, error))
+            return
         self._send(ticket, req_id, tuple(action.id for action in sent), timestamp_ms)
 
     def _no_longer(self, ticket: Ticket) -> ErrorBody | None:
@@ -303,8 +341,16 @@ class Desk:
         self, ticket: Ticket, req_id: str, at_ns: int, timestamp_ms: int, valid_until_ms: int
     ) -> None:
         window_ms = valid_until_ms - timestamp_ms
+        req_id, way = self._ids.next(), self._way(ticket.op)
         orders = [
-            ledger.sent(order, timestamp_ms=timestamp_ms, recv_window_ms=window_ms, now_ns=at_ns)
+            ledger.sent(
+                order,
+                timestamp_ms=timestamp_ms,
+                recv_window_ms=window_ms,
+                now_ns=at_ns,
+                req_id=req_id,
+                transport=way,
+            )
             for order in ticket.orders
         ]
         try:
@@ -313,12 +359,18 @@ class Desk:
             for call in ticket.calls:
                 self._repeats.answer(call, orders)
             return
+        except NotJournaled as error:
+            ticket.refuse(answers.not_journaled(ticket.op, error))
+            return
         keys = tuple(order.link_id for order in orders)
         self._send(ticket, req_id, keys, timestamp_ms)
         for key in keys:
             order = self._orders.get(key)
             if order is not None and order.state is State.SENT:
                 self._changed(order)
+
+    def _way(self, op: str) -> str:
+        return "rest" if self._transport.by_rest(op) else "ws"
 
     def _send(self, ticket: Ticket, req_id: str, keys: tuple[str, ...], timestamp_ms: int) -> None:
         flight = Flight(
@@ -341,8 +393,47 @@ class Desk:
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
 
-    def _due_ms(self, call: Call, at_ms: int) -> int:
-        """Return when an answer is no longer waited for, Unix ms."""
+    def _send_again(self, req_id: str, flight: Flight) -> bool:
+        """Send what was refused, unless its new stamp can not be written down before."""
+        way = self._way(flight.op)
+        journaled = True
+        at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
+        valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
+        for key in flight.keys:
+            order = self._orders.get(key) if flight.creates else None
+            action = None if flight.creates else self._actions.get(key)
+            if order is not None and order.state is State.SENT:
+                journaled &= self._orders.put(
+                    ledger.sent_again(
+                        order,
+                        timestamp_ms=timestamp_ms,
+                        recv_window_ms=valid_until_ms - timestamp_ms,
+                        now_ns=at_ns,
+                        req_id=req_id,
+                        transport=way,
+                    )
+                )
+            elif action is not None:
+                journaled &= self._actions.put(
+                    acts.sent(
+                        action,
+                        timestamp_ms=timestamp_ms,
+                        valid_until_ms=valid_until_ms,
+                        now_ns=at_ns,
+                        req_id=req_id,
+                        transport=way,
+                    )
+                )
+        if not journaled:
+            return False
+        for call in flight.calls:
+            call.stamp("sent", at_ns)
+        self._departures.left(req_id, flight.op, flight.category, flight.units)
+        self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
+        return True
+
+    def _due_ms(self, call: Call) -> int | None:
+        at_ms = now_ms()
         due_ms = at_ms + self._timeout_ms
         deadline_ms = call.request.deadline_at_ms(call.received_ns // 1_000_000)
         return due_ms if deadline_ms is None else min(due_ms, deadline_ms)

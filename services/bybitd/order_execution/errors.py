@@ -2,8 +2,9 @@
 
 OrderError (BybitdError)
 +-- IllegalTransition   an order was told to go where the table does not let it: a defect
++-- LinkIdUsed          an orderLinkId is in the journal already
 +-- JournalError        the journal can not be used
-    +-- LinkIdUsed      an orderLinkId is in the journal already
+    +-- NotJournaled    it can not be written to now; what it should hold must not be sent
 """
 
 from __future__ import annotations
@@ -42,3 +43,10 @@ class LinkIdUsed(OrderError):
     def __init__(self, link_id: str) -> None:
         self.link_id = link_id
         super().__init__(f"orderLinkId {link_id} is in the journal already")
+
+
+class NotJournaled(JournalError):
+    """Raised when the journal does not take a new order: its disk is full, for instance."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(path, f"can not be written: {problem}", "make room on its disk")

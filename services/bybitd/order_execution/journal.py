@@ -4,42 +4,50 @@ An order is written before its bytes leave, so that whatever happens to this pro
 knows what may exist at the exchange. SQLite in WAL mode with one writer.
 
 `process`: a commit hands the pages to the kernel, which keeps them when the process is killed. No
-commit waits for the disk: the log is copied into the database by `Housekeeper`, in a thread with a
+commit waits for the disk: the log is copied into the database by `housekeeping`, in a thread with a
 connection of its own, and the one sync that SQLite needs when the log starts anew is paid there and
 then by `begin_log`, in an idle moment. A power cut may lose the last moments, never the file.
 `disk`: every commit waits until the disk has it.
+
+What can not be written, because the disk is full for instance: a new order is refused. A change is
+kept in memory and written as soon as that is possible; should the process end before, the next one
+finds an older state and looks the order up.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
 
-from bybitd.order_execution.actions import Action, ActionState
-from bybitd.order_execution.errors import JournalError, LinkIdUsed
-from bybitd.order_execution.ledger import Order, State
+from bybitd.order_execution import journal_schema as schema
+from bybitd.order_execution.actions import Action
+from bybitd.order_execution.errors import JournalError, LinkIdUsed, NotJournaled
+from bybitd.order_execution.journal_schema import ACTION, ORDER, OVER
+from bybitd.order_execution.ledger import Order
 
-SCHEMA_VERSION: Final = 1
-CHECKPOINT_PERIOD_S: Final = 5.0
-_ORDER: Final = Order.__struct_fields__
-_ACTION: Final = Action.__struct_fields__
-_INTEGERS: Final = frozenset({"ret_code", "settled"})
-# What never changes stands first and is left out of updates.
-_CHANGES_FROM: Final = {"orders": _ORDER.index("state"), "actions": _ACTION.index("state")}
-_OVER: Final = (State.FILLED, State.CANCELLED, State.REJECTED)
-T = TypeVar("T", Order, Action)
+_INSERT_ORDER: Final = schema.insert("orders", ORDER)
+_INSERT_ACTION: Final = schema.insert("actions", ACTION)
+_UPDATE_ORDER: Final = schema.update("orders", ORDER)
+_UPDATE_ACTION: Final = schema.update("actions", ACTION)
+_SELECT_ORDER: Final = schema.select("orders", ORDER)
+_SELECT_ACTION: Final = schema.select("actions", ACTION)
+_ORDER_CHANGES: Final = ORDER.index("state")
+_ACTION_CHANGES: Final = ACTION.index("state")
+log = logging.getLogger(__name__)
 
 
 class Journal:
     """The journal of one account. Everything here belongs to one thread.
+
+    `problem` says why the last write failed, "" while all is well.
 
     Raises:
         JournalError: in use by another process, damaged, of another account or a newer schema.
@@ -48,63 +56,94 @@ class Journal:
     def __init__(self, path: Path, account: str, sync: Literal["process", "disk"]) -> None:
         self.path = path
         self.writes = 0
+        self.problem = ""
+        self._unwritten: dict[tuple[str, str], Order | Action] = {}
         self._lock = _lock(path)
         try:
             self._db = _open(path, "FULL" if sync == "disk" else "NORMAL")
             try:
-                self._prepare(account)
+                schema.prepare(self._db, path, account)
+                schema.check_states(self._db, path)
             except BaseException:
                 self._db.close()
                 raise
+        except sqlite3.OperationalError as error:
+            self._release()
+            raise JournalError(str(path), f"can not be used: {error}") from None
         except sqlite3.DatabaseError as error:
             self._release()
-            raise _damaged(path, str(error)) from None
+            raise schema.damaged(path, str(error)) from None
         except JournalError:
             self._release()
             raise
-        self._insert_order = _insert("orders", _ORDER)
-        self._insert_action = _insert("actions", _ACTION)
-        self._update_order = _update("orders", "link_id", _ORDER)
-        self._update_action = _update("actions", "id", _ACTION)
 
     def insert(self, orders: Sequence[Order] = (), actions: Sequence[Action] = ()) -> None:
         """Write new orders and actions, all or none. On return they survive a killed process.
 
         Raises:
             LinkIdUsed: an orderLinkId is there already; nothing was written.
+            NotJournaled: it can not be written now; nothing was.
         """
-        if len(orders) == 1 and not actions:
-            self._execute_new(orders[0])
-            return
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            for order in orders:
-                self._execute_new(order)
-            for action in actions:
-                self._db.execute(self._insert_action, msgspec.structs.astuple(action))
-                self.writes += 1
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+            if len(orders) == 1 and not actions:
+                self._insert_order(orders[0])
+            else:
+                self._insert_all(orders, actions)
+        except sqlite3.DatabaseError as error:
+            self._failed(error)
+            raise NotJournaled(str(self.path), str(error)) from None
+        self._wrote(len(orders) + len(actions))
 
-    def update(self, orders: Sequence[Order] = (), actions: Sequence[Action] = ()) -> None:
-        """Write what has changed, all or none."""
-        several = len(orders) + len(actions) > 1
-        if several:
-            self._db.execute("BEGIN IMMEDIATE")
+    def update(self, orders: Sequence[Order] = (), actions: Sequence[Action] = ()) -> bool:
+        """Write what has changed, all or none. False if that is not possible now: it is kept, and
+        written later.
+        """
+        try:
+            self._update_all(orders, actions)
+        except sqlite3.DatabaseError as error:
+            self._failed(error)
+            self.keep(orders, actions)
+            return False
         for order in orders:
-            changes = msgspec.structs.astuple(order)[_CHANGES_FROM["orders"] :]
-            self._db.execute(self._update_order, (*changes, order.link_id))
+            self._unwritten.pop(("order", order.link_id), None)
         for action in actions:
-            changes = msgspec.structs.astuple(action)[_CHANGES_FROM["actions"] :]
-            self._db.execute(self._update_action, (*changes, action.id))
-        if several:
+            self._unwritten.pop(("action", action.id), None)
+        self._wrote(len(orders) + len(actions))
+        return True
+
+    def keep(self, orders: Sequence[Order] = (), actions: Sequence[Action] = ()) -> None:
+        """Keep changes, or new actions, for `catch_up` to write."""
+        self._unwritten |= {("order", order.link_id): order for order in orders}
+        self._unwritten |= {("action", action.id): action for action in actions}
+
+    def catch_up(self) -> None:
+        """Try again to write what could not be written. To be called now and then."""
+        if not self.problem and not self._unwritten:
+            return
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                for thing in self._unwritten.values():
+                    self._write(thing)
+                schema.set_meta(self._db, "caught_up", str(self.writes))
+            except BaseException:
+                self._roll_back()
+                raise
             self._db.execute("COMMIT")
-        self.writes += len(orders) + len(actions)
+        except sqlite3.DatabaseError as error:
+            self._roll_back()
+            self._failed(error)
+            return
+        written = len(self._unwritten)
+        self._unwritten.clear()
+        log.warning("= the journal is written again; %d changes had waited", written)
+        self._wrote(written + 1)
 
     def order(self, link_id: str) -> Order | None:
         """Return the order of an orderLinkId."""
+        waiting = self._unwritten.get(("order", link_id))
+        if isinstance(waiting, Order):
+            return waiting
         return self._one("link_id = ?", link_id)
 
     def order_by_id(self, order_id: str) -> Order | None:
@@ -112,24 +151,38 @@ class Journal:
         return self._one("order_id = ?", order_id) if order_id else None
 
     def unfinished_orders(self) -> list[Order]:
-        """Return every order that is not over, oldest first."""
-        marks = ",".join("?" * len(_OVER))
-        query = f"SELECT * FROM orders WHERE state NOT IN ({marks}) ORDER BY received_ns"  # noqa: S608
-        return [_build(Order, _ORDER, row) for row in self._db.execute(query, _OVER)]
+        """Return every order that is not over, oldest first.
+
+        Raises:
+            JournalError: a row is no order.
+        """
+        marks = ",".join("?" * len(OVER))
+        query = f"{_SELECT_ORDER} WHERE state NOT IN ({marks}) ORDER BY received_ns"
+        try:
+            return [schema.build(Order, ORDER, row) for row in self._db.execute(query, OVER)]
+        except msgspec.ValidationError as error:
+            raise schema.damaged(self.path, str(error)) from None
 
     def unfinished_actions(self) -> list[Action]:
-        """Return every action of which more may be found out, oldest first."""
-        query = "SELECT * FROM actions WHERE settled = 0 ORDER BY received_ns"
-        return [_build(Action, _ACTION, row) for row in self._db.execute(query)]
+        """Return every action of which more may be found out, oldest first.
+
+        Raises:
+            JournalError: a row is no action.
+        """
+        query = f"{_SELECT_ACTION} WHERE settled = 0 ORDER BY received_ns"
+        try:
+            return [schema.build(Action, ACTION, row) for row in self._db.execute(query)]
+        except msgspec.ValidationError as error:
+            raise schema.damaged(self.path, str(error)) from None
 
     def actions_on(self, link_id: str, order_id: str, most: int = 50) -> list[Action]:
         """Return what was asked of an order, newest first."""
         query = (
-            "SELECT * FROM actions WHERE (link_id = ? AND link_id != '') "
+            f"{_SELECT_ACTION} WHERE (link_id = ? AND link_id != '') "
             "OR (order_id = ? AND order_id != '') ORDER BY received_ns DESC LIMIT ?"
         )
         rows = self._db.execute(query, (link_id, order_id, most))
-        return [_build(Action, _ACTION, row) for row in rows]
+        return [schema.build(Action, ACTION, row) for row in rows]
 
     def has_later_setting(self, action: Action) -> bool:
         """Tell whether the setting that an action changes was changed again, or may have been."""
@@ -145,15 +198,27 @@ class Journal:
         return int(self._db.execute("SELECT count(*) FROM orders").fetchone()[0])
 
     def next_epoch(self, now_us: int) -> int:
-        """Return a number that no earlier run got, also if the clock was set back meanwhile."""
-        last = int(self._meta("epoch") or 0)
+        """Return a number that no earlier run got, also if the clock was set back meanwhile.
+
+        Raises:
+            JournalError: it can not be written.
+        """
+        last = int(schema.meta(self._db, "epoch") or 0)
         epoch = max(now_us, last + 1)
-        self._set_meta("epoch", str(epoch))
+        try:
+            schema.set_meta(self._db, "epoch", str(epoch))
+        except sqlite3.OperationalError as error:
+            raise JournalError(
+                str(self.path), f"can not be written: {error}", "make room on its disk"
+            ) from None
         return epoch
 
     def begin_log(self) -> None:
         """Start the log anew if it was copied, and pay for the sync that this takes."""
-        self._set_meta("checkpointed", str(self.writes))
+        try:
+            schema.set_meta(self._db, "checkpointed", str(self.writes))
+        except sqlite3.DatabaseError as error:
+            self._failed(error)
 
     def close(self) -> None:
         """Copy the log into the database and release both."""
@@ -171,100 +236,74 @@ class Journal:
     ) -> None:
         self.close()
 
-    def _execute_new(self, order: Order) -> None:
+    def _insert_all(self, orders: Sequence[Order], actions: Sequence[Action]) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
         try:
-            self._db.execute(self._insert_order, msgspec.structs.astuple(order))
+            for order in orders:
+                self._insert_order(order)
+            for action in actions:
+                self._db.execute(_INSERT_ACTION, msgspec.structs.astuple(action))
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _update_all(self, orders: Sequence[Order], actions: Sequence[Action]) -> None:
+        several = len(orders) + len(actions) > 1
+        if several:
+            self._db.execute("BEGIN IMMEDIATE")
+        try:
+            for order in orders:
+                self._update(order)
+            for action in actions:
+                self._update(action)
+            if several:
+                self._db.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _insert_order(self, order: Order) -> None:
+        try:
+            self._db.execute(_INSERT_ORDER, msgspec.structs.astuple(order))
         except sqlite3.IntegrityError:
             raise LinkIdUsed(order.link_id) from None
-        self.writes += 1
+
+    def _update(self, thing: Order | Action) -> int:
+        values = msgspec.structs.astuple(thing)
+        if isinstance(thing, Order):
+            done = self._db.execute(_UPDATE_ORDER, (*values[_ORDER_CHANGES:], thing.link_id))
+        else:
+            done = self._db.execute(_UPDATE_ACTION, (*values[_ACTION_CHANGES:], thing.id))
+        return done.rowcount
+
+    def _write(self, thing: Order | Action) -> None:
+        # An action may be new: a cancel does not wait for a disk.
+        if self._update(thing) == 0 and isinstance(thing, Action):
+            self._db.execute(_INSERT_ACTION, msgspec.structs.astuple(thing))
+
+    def _roll_back(self) -> None:
+        # SQLite has rolled back by itself where the disk was full.
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        if not self.problem:
+            log.error("= the journal can not be written: %s", error)
+        self.problem = str(error)
+
+    def _wrote(self, count: int) -> None:
+        self.writes += count
+        if not self._unwritten:
+            self.problem = ""
 
     def _one(self, condition: str, value: str) -> Order | None:
         # The condition is one of two constants above.
-        row = self._db.execute(f"SELECT * FROM orders WHERE {condition}", (value,)).fetchone()  # noqa: S608
-        return _build(Order, _ORDER, row) if row else None
-
-    def _prepare(self, account: str) -> None:
-        verdict = [str(row[0]) for row in self._db.execute("PRAGMA quick_check(3)")]
-        if verdict != ["ok"]:
-            raise _damaged(self.path, "; ".join(verdict).replace("\n", "; "))
-        self._db.execute("CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT)")
-        version = int(self._meta("version") or SCHEMA_VERSION)
-        if version != SCHEMA_VERSION:
-            raise JournalError(
-                str(self.path),
-                f"has schema {version} and this program knows {SCHEMA_VERSION}",
-                "run the version of bybitd that wrote it",
-            )
-        owner = self._meta("account") or account
-        if owner != account:
-            raise JournalError(
-                str(self.path),
-                f"belongs to the account {owner!r}, not to {account!r}",
-                "give each account its own name, or each daemon its own state folder",
-            )
-        self._set_meta("version", str(SCHEMA_VERSION))
-        self._set_meta("account", account)
-        self._db.execute(_create("orders", "link_id", _ORDER))
-        self._db.execute(_create("actions", "id", _ACTION))
-        self._db.execute(
-            "CREATE INDEX IF NOT EXISTS orders_by_id ON orders(order_id) WHERE order_id != ''"
-        )
-        for column in ("link_id", "order_id"):
-            self._db.execute(
-                f"CREATE INDEX IF NOT EXISTS actions_on_{column} ON actions({column}) "
-                f"WHERE {column} != ''"
-            )
-        self._db.execute(
-            "CREATE INDEX IF NOT EXISTS actions_open ON actions(settled) WHERE settled = 0"
-        )
-
-    def _meta(self, key: str) -> str | None:
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else None
-
-    def _set_meta(self, key: str, value: str) -> None:
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+        row = self._db.execute(f"{_SELECT_ORDER} WHERE {condition}", (value,)).fetchone()
+        return schema.build(Order, ORDER, row) if row else None
 
     def _release(self) -> None:
         os.close(self._lock)
-
-
-class Housekeeper:
-    """Copies the log into the database now and then, without holding up the writer.
-
-    `post` runs a callback in the writer's thread.
-    """
-
-    def __init__(self, journal: Journal, post: Callable[[Callable[[], None]], None]) -> None:
-        self._journal = journal
-        self._post = post
-        self._done_writes = 0
-        self._thread: threading.Thread | None = None
-
-    def turn(self) -> None:
-        """Begin a round if there is something to copy and none is under way."""
-        busy = self._thread is not None and self._thread.is_alive()
-        if busy or self._journal.writes == self._done_writes:
-            return
-        self._done_writes = self._journal.writes
-        self._thread = threading.Thread(target=self._copy, name="checkpoint", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Wait for a round that is under way."""
-        if self._thread is not None:
-            self._thread.join(10.0)
-
-    def _copy(self) -> None:
-        try:
-            db = sqlite3.connect(self._journal.path, timeout=1.0)
-            try:
-                db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            finally:
-                db.close()
-        except sqlite3.OperationalError:
-            return  # busy: the next round will do
-        self._post(self._journal.begin_log)
 
 
 def _lock(path: Path) -> int:
@@ -300,38 +339,3 @@ def _open(path: Path, synchronous: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _create(table: str, key: str, columns: Iterable[str]) -> str:
-    def column(name: str) -> str:
-        if name == key:
-            return f"{name} TEXT PRIMARY KEY"
-        integer = name in _INTEGERS or name.endswith(("_ns", "_ms"))
-        return f"{name} {'INTEGER' if integer else 'TEXT'}"
-
-    return f"CREATE TABLE IF NOT EXISTS {table} ({', '.join(map(column, columns))})"
-
-
-def _insert(table: str, columns: Sequence[str]) -> str:
-    return f"INSERT INTO {table} VALUES ({','.join('?' * len(columns))})"  # noqa: S608
-
-
-def _update(table: str, key: str, columns: Sequence[str]) -> str:
-    changes = ", ".join(f"{name} = ?" for name in columns[_CHANGES_FROM[table] :])
-    return f"UPDATE {table} SET {changes} WHERE {key} = ?"  # noqa: S608
-
-
-def _build(kind: type[T], columns: Sequence[str], row: Sequence[Any]) -> T:
-    fields = dict(zip(columns, row, strict=True))
-    if "settled" in fields:
-        fields["settled"] = bool(fields["settled"])
-    return msgspec.convert(fields, kind)
-
-
-def _damaged(path: Path, problem: str) -> JournalError:
-    return JournalError(
-        str(path),
-        f"is damaged: {problem}",
-        "move it (and its -wal and -shm files) away and start again; first compare the account's "
-        "open orders with what you expect, for what the journal knew of them is lost",
-    )

@@ -95,7 +95,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     `args` is the JSON of what goes out, with sorted keys: equal text means equal arguments.
     `answer` is the JSON of what the client was told, "" before that. `timestamp_ms` is what the
     request was stamped with (the exchange's clock); after `valid_until_ms` the exchange can not
-    accept it any more. Quantities are decimal strings, `*_ns` Unix ns, 0 for "not yet".
+    accept it any more. `req_id` and `transport` (`ws`, `rest`) say by what request it was to go
+    out. Quantities are decimal strings, `*_ns` Unix ns, 0 for "not yet".
     """
 
     link_id: str
@@ -118,6 +119,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     ret_msg: str = ""
     timestamp_ms: int = 0
     valid_until_ms: int = 0
+    req_id: str = ""
+    transport: str = ""
     received_ns: int
     sent_ns: int = 0
     acknowledged_ns: int = 0
@@ -152,7 +155,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         return Outcome.ACCEPTED
 
 
-def sent(order: Order, *, timestamp_ms: int, recv_window_ms: int, now_ns: int) -> Order:
+def sent(
+    order: Order,
+    *,
+    timestamp_ms: int,
+    recv_window_ms: int,
+    now_ns: int,
+    req_id: str = "",
+    transport: str = "",
+) -> Order:
     """Mark it sent. This must be in the journal before a byte leaves."""
     return _advance(
         order,
@@ -160,11 +171,21 @@ def sent(order: Order, *, timestamp_ms: int, recv_window_ms: int, now_ns: int) -
         now_ns,
         timestamp_ms=timestamp_ms,
         valid_until_ms=timestamp_ms + recv_window_ms,
+        req_id=req_id,
+        transport=transport,
         sent_ns=now_ns,
     )
 
 
-def sent_again(order: Order, *, timestamp_ms: int, recv_window_ms: int, now_ns: int) -> Order:
+def sent_again(
+    order: Order,
+    *,
+    timestamp_ms: int,
+    recv_window_ms: int,
+    now_ns: int,
+    req_id: str = "",
+    transport: str = "",
+) -> Order:
     """Stamp it anew, because the exchange refused its timestamp before looking at the rest.
 
     This must be in the journal before a byte leaves.
@@ -175,6 +196,8 @@ def sent_again(order: Order, *, timestamp_ms: int, recv_window_ms: int, now_ns: 
         order,
         timestamp_ms=timestamp_ms,
         valid_until_ms=timestamp_ms + recv_window_ms,
+        req_id=req_id,
+        transport=transport,
         sent_ns=now_ns,
         changed_ns=now_ns,
     )
@@ -290,6 +313,21 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
     return msgspec.structs.replace(order, **details, changed_ns=now_ns)
 
 
+def is_legal(before: str | None, before_basis: str | None, state: str, basis: str) -> bool:
+    """Tell whether the table lets an order be where it is after where it was (None: nowhere).
+
+    It takes what stands in the journal, whoever may have written that.
+    """
+    try:
+        to, _ = State(state), Basis(basis)
+        if before is None:
+            return True
+        known, known_basis = State(before), Basis(before_basis or "")
+    except ValueError:
+        return False
+    return to is known or to in _after(known, known_basis)
+
+
 def answered(order: Order, answer: str) -> Order:
     """Keep what the client was told, to tell the same again."""
     return msgspec.structs.replace(order, answer=answer)
@@ -302,9 +340,11 @@ def _advance(order: Order, to: State, now_ns: int, **changes: Any) -> Order:
 
 
 def _next(order: Order) -> frozenset[State]:
-    if order.is_over and order.basis in _CONCLUDED:
-        return REFUTATIONS
-    return TRANSITIONS[order.state]
+    return _after(order.state, order.basis)
+
+
+def _after(state: State, basis: Basis) -> frozenset[State]:
+    return REFUTATIONS if state in _ENDS and basis in _CONCLUDED else TRANSITIONS[state]
 
 
 def _may_rise(order: Order, to: State) -> bool:

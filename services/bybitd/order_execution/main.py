@@ -15,8 +15,9 @@ from bybitd.order_execution.departures import Departures
 from bybitd.order_execution.desk import Desk
 from bybitd.order_execution.errors import JournalError
 from bybitd.order_execution.flights import Flights
+from bybitd.order_execution.housekeeping import PERIOD_S, Housekeeper
 from bybitd.order_execution.instrument_gate import InstrumentGate
-from bybitd.order_execution.journal import CHECKPOINT_PERIOD_S, Housekeeper, Journal
+from bybitd.order_execution.journal import Journal
 from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.outcomes import Outcomes
 from bybitd.order_execution.private_events import PrivateEvents
@@ -41,6 +42,7 @@ from bybitd.runtime.program import Program
 
 PREFIX: Final = "order-execution-"
 _TICK_S: Final = 0.1
+_CATCH_UP_S: Final = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -75,10 +77,8 @@ def main(program: Program) -> None:
     )
 
     def show_state() -> None:
-        if switch.killed is not None:
-            program.set_state("degraded", f"the account is stopped: {switch.killed.reason}")
-        elif not state.reconciled:
-            program.set_state("starting", "the account was not compared with the exchange yet")
+        if journal.problem:
+            program.set_state("degraded", f"the journal can not be written: {journal.problem}")
         elif transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:
@@ -115,16 +115,8 @@ def main(program: Program) -> None:
             if flights.carrying(order.link_id) is None:
                 searcher.order(order)
 
-    sweeper = Sweeper(
-        *(desk.serve, look_ups, lambda: access.client),
-        *(orders.live.values, look_up_all, loop.call_later),
-        lambda: kills.swept(),
-    )
-    kills = KillDesk(program, account, switch, sweeper)
-    leases = LeaseDesk(program, account, desk.serve, orders.live.values)
-    heard = AccountEvents(searcher, state, look_up_all)
-    events = PrivateEvents(program.context, program.run_dir, account, heard)
-    housekeeper = Housekeeper(journal, loop.call_soon_threadsafe)
+    events = PrivateEvents(program.context, program.run_dir, account, searcher.observe, look_up_all)
+    housekeeper = Housekeeper(journal, loop.call_soon_threadsafe, settings.journal.keep_days)
 
     def tick() -> None:
         transport.tick()
@@ -156,9 +148,12 @@ def main(program: Program) -> None:
             "reconciled": state.reconciled,
             "prices": prices.describe(),
             "instruments": rules.describe(),
-            "journal": {"path": str(path), "sync": settings.journal.sync},
-            **kills.describe(),
-            **leases.describe(),
+            "journal": {
+                "path": str(path),
+                "sync": settings.journal.sync,
+                "problem": journal.problem,
+                "forgotten": housekeeper.forgotten,
+            },
         }
 
     program.handle(desk.handlers() | kills.handlers() | leases.handlers())
@@ -167,7 +162,8 @@ def main(program: Program) -> None:
     loop.add_reader(events.socket, events.read)
     loop.add_reader(prices.socket, prices.read)
     loop.call_every(_TICK_S, tick)
-    loop.call_every(CHECKPOINT_PERIOD_S, housekeeper.turn)
+    loop.call_every(_CATCH_UP_S, journal.catch_up)
+    loop.call_every(PERIOD_S, housekeeper.turn)
     restart.take_over(orders, actions, searcher)
     access.start()
     kills.start()

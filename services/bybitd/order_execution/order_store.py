@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from bybitd.order_execution.actions import Action, ActionState
+from bybitd.order_execution.errors import NotJournaled
 from bybitd.order_execution.journal import Journal
 from bybitd.order_execution.ledger import Order
 
+_CANCELS: Final = ("order.cancel", "order.cancel-all")
 _RECENT: Final = 5000  # orders that are over, kept for the messages that still come
 _SHOWS_WITHIN_NS: Final = 5_000_000_000  # what was acknowledged shows on the stream by then
 
@@ -46,20 +48,24 @@ class OrderStore:
 
         Raises:
             LinkIdUsed: one has an orderLinkId that the journal holds already.
+            NotJournaled: the journal takes nothing now.
         """
         self._journal.insert(orders)
         for order in orders:
             self._remember(order)
 
-    def put(self, order: Order) -> None:
-        """Keep a change of an order, if it is one, and tell of it, if it is news."""
+    def put(self, order: Order) -> bool:
+        """Keep a change of an order, if it is one, and tell of it, if it is news. False if it
+        could not be journaled yet.
+        """
         before = self.get(order.link_id)
         if order is before:
-            return
-        self._journal.update([order])
+            return True
+        written = self._journal.update([order])
         self._remember(order)
         if before is None or before.news != order.news:
             self._changed(order)
+        return written
 
     def get(self, link_id: str) -> Order | None:
         """Return the order of an orderLinkId."""
@@ -115,8 +121,17 @@ class ActionStore:
         return actions
 
     def add(self, actions: Sequence[Action]) -> None:
-        """Journal new actions, all or none."""
-        self._journal.insert(actions=actions)
+        """Journal new actions, all or none. A cancel does not wait for a journal that is full.
+
+        Raises:
+            NotJournaled: the journal takes nothing now, and it is more than a cancel.
+        """
+        try:
+            self._journal.insert(actions=actions)
+        except NotJournaled:
+            if not all(action.op in _CANCELS for action in actions):
+                raise
+            self._journal.keep(actions=actions)
         for action in actions:
             self._open[action.id] = action
             if action.op == "order.amend":
@@ -127,17 +142,20 @@ class ActionStore:
                 while len(self._last_amend) > _RECENT:
                     self._last_amend.popitem(last=False)
 
-    def put(self, action: Action) -> None:
-        """Keep a change of an action, if it is one, and tell of it."""
+    def put(self, action: Action) -> bool:
+        """Keep a change of an action, if it is one, and tell of it. False if it could not be
+        journaled yet.
+        """
         if action is self._open.get(action.id):
-            return
-        self._journal.update(actions=[action])
+            return True
+        written = self._journal.update(actions=[action])
         self._open[action.id] = action
         if action.settled:
             del self._open[action.id]
             if action.op == "order.amend" and action.state is ActionState.DONE:
                 self._done_amends.append(action)
         self._changed(action)
+        return written
 
     def get(self, action_id: str) -> Action | None:
         """Return an action of which more may be found out."""
