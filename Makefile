@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test check format bench chaos storm clean
+.PHONY: run test check format bench chaos ledger clean
 
 # The stamp changes when the dependencies do; everything else runs from the source tree.
 $(VENV)/.installed: pyproject.toml
@@ -35,10 +35,11 @@ bench: $(VENV)/.installed
 chaos: $(VENV)/.installed
 	$(BIN)/python -m tests.chaos --runs $(or $(RUNS),1000) $(if $(SEED),--seed $(SEED))
 
-# Many clients against ten orders a second; CLIENTS and SECONDS say how many and how long.
-storm: $(VENV)/.installed
-	$(BIN)/python -m tests.order_execution.storm --clients $(or $(CLIENTS),20) \
-		--seconds $(or $(SECONDS),60)
+# The ledger against a model of the exchange, for as long as it takes (EXAMPLES runs).
+EXAMPLES ?= 3000
+ledger: $(VENV)/.installed
+	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:logging \
+		tests/order_execution/test_ledger_machine.py
 
 clean:
 	rm -rf $(VENV) build

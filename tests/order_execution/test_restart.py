@@ -97,28 +97,38 @@ def test_the_settled_answer_is_given_from_then_on(journal: Journal) -> None:
     assert len(run.searcher.settling) == 0
 
 
-def test_a_later_amend_overtakes_an_earlier_one(journal: Journal) -> None:
-    run = NextRun(journal)
-    first, second = (
-        acts.unanswered(
-            Action(
-                id=name,
-                op="order.amend",
-                client="",
-                category="linear",
-                symbol="BTCUSDT",
-                order_id="",
-                link_id="a-1",
-                args='{"price":"1"}',
-                received_ns=1,
-            ),
-            "cut",
-            NOW,
-        )
-        for name in ("x-1", "x-2")
+def amend(name: str, sent_ns: int, **named: str) -> Action:
+    return Action(
+        id=name,
+        op="order.amend",
+        client="",
+        category="linear",
+        symbol="BTCUSDT",
+        order_id=named.get("order_id", ""),
+        link_id=named.get("link_id", ""),
+        args='{"price":"1"}',
+        received_ns=1,
+        sent_ns=sent_ns,
     )
+
+
+def test_a_later_amend_overtakes_an_earlier_one_whichever_id_it_names_and_over_restarts(
+    journal: Journal,
+) -> None:
+    first, second = amend("x-1", 1, link_id="a-1"), amend("x-2", 2, order_id="ex-1")
+    run = NextRun(journal)
     run.actions.add([first])
-    assert not run.actions.overtaken(first)
+    assert not run.actions.overtaken(first, "a-1", "ex-1")
     run.actions.add([second])
-    assert run.actions.overtaken(first)
-    assert not run.actions.overtaken(second)
+    for _ in range(2):
+        assert run.actions.overtaken(first, "a-1", "ex-1")
+        assert not run.actions.overtaken(second, "a-1", "ex-1")
+        run = NextRun(journal)
+
+
+def test_an_amend_that_was_refused_overtakes_nothing(journal: Journal) -> None:
+    run = NextRun(journal)
+    first, second = amend("x-1", 1, link_id="a-1"), amend("x-2", 2, link_id="a-1")
+    run.actions.add([first, second])
+    run.actions.put(acts.answered(second, 110001, "no", done=False, now_ns=NOW))
+    assert not run.actions.overtaken(first, "a-1", "ex-1")

@@ -234,10 +234,16 @@ def _shows_setting(op: str, args: Mapping[str, Any], row: Mapping[str, Any]) -> 
     )
 
 
-def nothing_found(action: Action, now_ns: int) -> Action:
-    """Conclude that there was no such order when the action could no longer be accepted."""
+def nothing_found(action: Action, now_ns: int, *, hidden: bool = False) -> Action:
+    """Conclude that there was no such order when the action could no longer be accepted.
+
+    `hidden`: so long ago that the exchange may have forgotten how the order ended.
+    """
     if action.state is not ActionState.UNKNOWN or action.settled:
         return action
+    if hidden:
+        reason = "the order is gone, and it is too long ago for the exchange to say how"
+        return msgspec.structs.replace(action, settled=True, reason=reason, changed_ns=now_ns)
     return _settle(action, ActionState.REJECTED, "there is no such order", now_ns)
 
 

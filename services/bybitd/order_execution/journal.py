@@ -41,6 +41,7 @@ _SELECT_ORDER: Final = schema.select("orders", ORDER)
 _SELECT_ACTION: Final = schema.select("actions", ACTION)
 _ORDER_CHANGES: Final = ORDER.index("state")
 _ACTION_CHANGES: Final = ACTION.index("state")
+_BATCH: Final = 50  # more than the exchange takes in one
 log = logging.getLogger(__name__)
 
 
@@ -184,14 +185,17 @@ class Journal:
         rows = self._db.execute(query, (link_id, order_id, most))
         return [schema.build(Action, ACTION, row) for row in rows]
 
-    def has_later_setting(self, action: Action) -> bool:
-        """Tell whether the setting that an action changes was changed again, or may have been."""
+    def changes_since(self, action: Action) -> list[Action]:
+        """Return the other actions of its op that went out with it or later, and were not refused.
+
+        Some of before it are looked at too: those of one batch have the same moment.
+        """
         query = (
-            "SELECT 1 FROM actions WHERE op = ? AND category = ? AND symbol = ? "
-            "AND received_ns >= ? AND id != ? AND state != ? LIMIT 1"
+            f"{_SELECT_ACTION} WHERE rowid > (SELECT rowid FROM actions WHERE id = ?) - {_BATCH} "
+            "AND id != ? AND op = ? AND sent_ns >= ? AND state != 'rejected'"
         )
-        named = (action.op, action.category, action.symbol, action.received_ns, action.id)
-        return bool(self._db.execute(query, (*named, ActionState.REJECTED)).fetchone())
+        rows = self._db.execute(query, (action.id, action.id, action.op, action.sent_ns))
+        return [schema.build(Action, ACTION, row) for row in rows]
 
     def count(self) -> int:
         """Return how many orders are kept."""

@@ -243,8 +243,8 @@ def unanswered(order: Order, why: str, now_ns: int) -> Order:
     return _advance(order, State.UNKNOWN, now_ns, reason=why)
 
 
-def absent(order: Order, now_ns: int, *, hidden: bool = False) -> Order:
-    """Conclude from proven absence. The proof is the caller's (`settling`).
+def absent(order: Order, now_ns: int, *, asked_ms: int = 0, hidden: bool = False) -> Order:
+    """Conclude from proven absence, as of `asked_ms`. The proof is the caller's (`settling`).
 
     `hidden`: so long ago that the exchange no longer lists what ended without a fill, or the
     order was known to it before: then it is over without more fills, whether it ever rested or
@@ -262,6 +262,7 @@ def absent(order: Order, now_ns: int, *, hidden: bool = False) -> Order:
         )  # fmt: skip
     return _advance(
         order, State.CANCELLED, now_ns, basis=Basis.GONE,
+        updated_ms=max(asked_ms, order.updated_ms),
         reason="neither open nor filled any more, and too old for the exchange to say why",
     )  # fmt: skip
 
@@ -284,6 +285,8 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
     state = _state_of(OrderStatus.parse(_text(record, "orderStatus")), filled)
     updated_ms = _updated_ms(record)
     rises = _may_rise(order, state)
+    if order.basis is Basis.GONE and state not in _ENDS and updated_ms <= order.updated_ms:
+        rises = False  # that it was open before it was gone is no news
     # Within one state the newer record counts (an amended price); a terminal one only for fills.
     newer = record_qty > known_qty or (
         not order.is_over

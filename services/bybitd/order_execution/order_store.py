@@ -110,8 +110,6 @@ class ActionStore:
         self._journal = journal
         self._changed = changed
         self._open: dict[str, Action] = {}
-        # Order -> the amend sent last, also when that is settled.
-        self._last_amend: OrderedDict[str, str] = OrderedDict()
         self._done_amends: deque[Action] = deque()
 
     def load(self) -> list[Action]:
@@ -134,13 +132,6 @@ class ActionStore:
             self._journal.keep(actions=actions)
         for action in actions:
             self._open[action.id] = action
-            if action.op == "order.amend":
-                for key in (action.order_id, action.link_id):
-                    if key:
-                        self._last_amend[key] = action.id
-                        self._last_amend.move_to_end(key)
-                while len(self._last_amend) > _RECENT:
-                    self._last_amend.popitem(last=False)
 
     def put(self, action: Action) -> bool:
         """Keep a change of an action, if it is one, and tell of it. False if it could not be
@@ -171,11 +162,16 @@ class ActionStore:
         yield from done
         yield from (action for action in self._open.values() if action.op == "order.amend")
 
-    def overtaken(self, action: Action) -> bool:
-        """Tell whether a later amend of the same order went out."""
-        last = [self._last_amend.get(key) for key in (action.order_id, action.link_id) if key]
-        return any(key not in (None, action.id) for key in last)
-
-    def setting_overtaken(self, action: Action) -> bool:
-        """Tell whether the same setting of the symbol was changed again, or may have been."""
-        return self._journal.has_later_setting(action)
+    def overtaken(self, action: Action, link_id: str = "", order_id: str = "") -> bool:
+        """Tell whether another change of the same thing may have gone out after it: of the order
+        with these ids, or of the same setting of a symbol.
+        """
+        for other in self._journal.changes_since(action):
+            if action.is_of_position:
+                if (other.category, other.symbol) == (action.category, action.symbol):
+                    return True
+            elif (link_id and other.link_id == link_id) or (
+                order_id and other.order_id == order_id
+            ):
+                return True
+        return False

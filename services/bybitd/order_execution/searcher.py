@@ -122,7 +122,7 @@ class Searcher:
             elif record is not None:
                 self._found(key, record, asked_ms)
             elif self.settling.absent(key, asked_ms, self._access.exchange_ms()):
-                self._absent(key)
+                self._absent(key, asked_ms)
 
         self._asking += 1
         if not self._worker.submit(ask, done):
@@ -140,7 +140,7 @@ class Searcher:
         if action is None:
             self.settling.end(key)
             return
-        overtaken = self._actions.overtaken(action)
+        overtaken = self._overtaken(action, record)
         self._conclude(
             key,
             acts.judge(action, record, time.time_ns(), expired=expired, overtaken=overtaken),
@@ -167,6 +167,11 @@ class Searcher:
         else:
             self.settling.undecided(key, self._access.exchange_ms())
 
+    def _overtaken(self, action: Action, record: dict[str, Any]) -> bool:
+        link_id = action.link_id or str(record.get("orderLinkId", ""))
+        order_id = action.order_id or str(record.get("orderId", ""))
+        return self._actions.overtaken(action, link_id, order_id)
+
     def observe(self, record: dict[str, Any]) -> Order | None:
         """Weigh a record of the exchange. Returns the order it is about, None if not from here."""
         order = self._orders.of_record(record)
@@ -178,20 +183,21 @@ class Searcher:
             self.shown(current)
         return current
 
-    def _absent(self, key: str) -> None:
+    def _absent(self, key: str, asked_ms: int) -> None:
         self.settling.end(key)
         kind, _, name = key.partition(":")
+        at_ns = time.time_ns()
         if kind == "action":
             action = self._actions.get(name)
             if action is not None:
-                self._actions.put(acts.nothing_found(action, time.time_ns()))
+                hidden = asked_ms - action.timestamp_ms > HISTORY_FORGETS_MS
+                self._actions.put(acts.nothing_found(action, at_ns, hidden=hidden))
             return
         order = self._orders.get(name)
         if order is None or order.is_over:
             return
-        age_ms = self._access.exchange_ms() - order.timestamp_ms
-        hidden = age_ms > HISTORY_FORGETS_MS
-        self._keep(order, ledger.absent(order, time.time_ns(), hidden=hidden))
+        hidden = asked_ms - order.timestamp_ms > HISTORY_FORGETS_MS
+        self._keep(order, ledger.absent(order, at_ns, asked_ms=asked_ms, hidden=hidden))
 
     def _keep(self, before: Order, after: Order) -> None:
         if after is before:

@@ -15,9 +15,10 @@ from typing import Final
 
 DELAYS_MS: Final = (200, 300, 500, 1000, 2000, 4000, 8000, 15_000, 30_000)
 SLACK_MS: Final = 3000
-# One absence could still fall between the two lists that are asked; two in a row can not.
+# What has just ended may have left the one list and not be in the other yet. A second absence, so
+# much later that it must have come there by then, leaves nothing open.
 ABSENCES: Final = 2
-_CONFIRM_MS: Final = 500
+_CONFIRM_MS: Final = SLACK_MS
 # After this long the exchange's history no longer lists what ended without a fill.
 HISTORY_FORGETS_MS: Final = 24 * 3600 * 1000
 ALARM_AFTER_MS: Final = 30_000
