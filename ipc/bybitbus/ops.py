@@ -48,6 +48,7 @@ OPS: dict[str, Op] = {
     "account.executions": Op(Route.PRIVATE_STREAM, False),
     "account.positions": Op(Route.PRIVATE_STREAM, False),
     "account.wallet": Op(Route.PRIVATE_STREAM, False),
+    "account.greeks": Op(Route.PRIVATE_STREAM, False),
     "account.fee-rate": Op(Route.PRIVATE_STREAM, False),
     "account.info": Op(Route.PRIVATE_STREAM, False),
     "market.snapshot": Op(Route.PUBLIC_FEED, False),

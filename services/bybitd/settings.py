@@ -81,77 +81,15 @@ class Rest(_Section, frozen=True):
     calls_per_5s: Annotated[int, msgspec.Meta(ge=20, le=600)] = 500
 
 
-Count = Annotated[int, msgspec.Meta(ge=1)]
-
-
-class ClientLimits(_Section, frozen=True):
-    """What one strategy may do; whatever is unset has no limit.
-
-    `symbols` are patterns of `<category>.<symbol>`, such as `linear.BTCUSDT` or `spot.*`. Values
-    are in the quote coin (USD contracts count as USD), quantities in the exchange's units.
-    """
-
-    symbols: tuple[str, ...] = ()
-    max_order_value: Decimal | None = None
-    max_order_qty: dict[str, Decimal] = {}
-    max_open_orders: Count | None = None
-    max_open_value: Decimal | None = None
-    price_band_pct: Decimal | None = None
-    orders_per_s: Count | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("max_order_value", "max_open_value"):
-            value = getattr(self, name)
-            if value is not None and not (value.is_finite() and value > 0):
-                raise ValueError(f"{name} must be above zero, not {value}")
-        for symbol, qty in self.max_order_qty.items():
-            if not (qty.is_finite() and qty > 0):
-                raise ValueError(f"max_order_qty of {symbol} must be above zero, not {qty}")
-        band = self.price_band_pct
-        if band is not None and not (band.is_finite() and 0 < band < 100):
-            raise ValueError(f"price_band_pct must be above 0 and below 100, not {band}")
-        for pattern in self.symbols:
-            category, dot, symbol = pattern.partition(".")
-            if category not in (*CATEGORIES, "*") or not dot or not symbol:
-                raise ValueError(
-                    f"symbols: {pattern!r} is no <category>.<symbol>, such as linear.BTCUSDT"
-                )
-        _ordered(self, "max_order_value", "max_open_value")
-
-
-class Limits(ClientLimits, frozen=True):
-    """What an account may do, all clients together, orders placed elsewhere included.
-
-    A position counts as it would be if every open order were filled. `max_price_age_ms` is how old
-    the market's price may be where a limit needs one. `when_blind` says what to do while the
-    private stream is down and positions and foreign orders can not be seen.
-    """
-
-    max_position_value: Decimal | None = None
-    max_position_qty: dict[str, Decimal] = {}
-    max_price_age_ms: Milliseconds = 5000
-    when_blind: Literal["refuse", "go-on"] = "refuse"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        value = self.max_position_value
-        if value is not None and not (value.is_finite() and value > 0):
-            raise ValueError(f"max_position_value must be above zero, not {value}")
-        for symbol, qty in self.max_position_qty.items():
-            if not (qty.is_finite() and qty > 0):
-                raise ValueError(f"max_position_qty of {symbol} must be above zero, not {qty}")
-            most = self.max_order_qty.get(symbol)
-            if most is not None and most > qty:
-                raise ValueError(
-                    f"max_order_qty of {symbol} ({most}) is above its max_position_qty ({qty})"
-                )
-        _ordered(self, "max_order_value", "max_position_value")
-
-
-def _ordered(limits: ClientLimits, smaller: str, larger: str) -> None:
-    low, high = getattr(limits, smaller), getattr(limits, larger)
-    if low is not None and high is not None and low > high:
-        raise ValueError(f"{smaller} ({low}) is above {larger} ({high}): it would never be reached")
+PrivateTopic = Literal[
+    "execution.fast",
+    "dcp.future",
+    "dcp.spot",
+    "dcp.option",
+    "strategy",
+    "spread.order",
+    "spread.execution",
+]
 
 
 class Account(_Section, frozen=True):
@@ -161,8 +99,9 @@ class Account(_Section, frozen=True):
 
     The key id may stand here or in a file or variable; the secret only in a file or variable.
     A relative file is looked for in $CREDENTIALS_DIRECTORY where systemd sets that, else in the
-    working folder. With `dcp_s` the exchange cancels the account's orders when it has heard nothing
-    of the private stream for so many seconds, where it grants that (DCP).
+    working folder. `private_topics` are wanted beside order, execution, position, wallet and
+    greeks. With `dcp_s` the exchange cancels the account's orders when it has heard nothing of the
+    private stream for so many seconds, where it grants that (DCP).
     """
 
     api_key: str = ""
@@ -172,6 +111,7 @@ class Account(_Section, frozen=True):
     api_secret_env: str = ""
     recv_window_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 5000
     order_timeout_ms: Milliseconds = 5000
+    private_topics: tuple[PrivateTopic, ...] = ()
     limits: Limits = Limits()
     clients: dict[str, ClientLimits] = {}
     dcp_s: Annotated[int, msgspec.Meta(ge=3, le=300)] | None = None

@@ -318,8 +318,7 @@ class Gateway:
     def look_up_all(self) -> None:
         """Do what is done when messages of the private stream are missing."""
         for order in list(self.orders.live.values()):
-            if self.flights.carrying(order.link_id) is None:
-                self.searcher.order(order)
+            self.searcher.check(order)
 
     def close(self) -> None:
         self.journal.close()

@@ -101,6 +101,18 @@ class LedgerMachine(RuleBasedStateMachine):
         link_id = f"a-{self.created}"
         self.calls[link_id] = self.gateway.create(link_id, leaves=leaves)
 
+    @rule(ms=st.sampled_from([0, WINDOW_MS + SLACK_MS]), ends=st.booleans())
+    def create_and_hear_nothing(self, ms: int, ends: bool) -> None:
+        wire, told = list(self.exchange.wire), list(self.exchange.events)
+        self.exchange.wire.clear()
+        self.create(leaves=True)
+        self.exchange.take(0, answer=False)
+        self.exchange.now_ms += ms
+        if ends:
+            self.exchange.change(self.exchange.orders[f"a-{self.created}"], "Cancelled")
+        self.exchange.wire, self.exchange.events = wire, told
+        self.missed = True
+
     @precondition(lambda self: self.created)
     @rule(
         which=index,

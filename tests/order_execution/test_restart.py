@@ -67,7 +67,7 @@ def test_an_order_that_rested_is_looked_up(journal: Journal, status: str) -> Non
     journal.insert([order])
     run = NextRun(journal)
     assert run.found().state is order.state
-    assert "order:a-1" in run.searcher.settling
+    assert "check:a-1" in run.searcher.settling
     assert answers.recall(run.found().answer) == {"orderId": "ex-1", "orderLinkId": "a-1"}
 
 

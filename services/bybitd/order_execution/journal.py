@@ -191,7 +191,7 @@ class Journal:
         Some of before it are looked at too: those of one batch have the same moment.
         """
         query = (
-            f"{_SELECT_ACTION} WHERE rowid > (SELECT rowid FROM actions WHERE id = ?) - {_BATCH} "
+            f"{_SELECT_ACTION} WHERE rowid > (SELECT rowid FROM actions WHERE id = ?) - {_BATCH} "  # noqa: S608
             "AND id != ? AND op = ? AND sent_ns >= ? AND state != 'rejected'"
         )
         rows = self._db.execute(query, (action.id, action.id, action.op, action.sent_ns))

@@ -38,6 +38,7 @@ from bybitd.order_execution.searcher import Searcher
 from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.runtime.exchange import endpoints
+from bybitd.runtime.placed_here import journal_path
 from bybitd.runtime.program import Program
 
 PREFIX: Final = "order-execution-"
@@ -50,7 +51,7 @@ def main(program: Program) -> None:
     """Trade one account until told to stop."""
     account = program.name.removeprefix(PREFIX)
     loop, settings = program.loop, program.settings
-    path = program.state_dir / f"{account}.journal.db"
+    path = journal_path(program.state_dir, account)
     try:
         journal = Journal(path, account, settings.journal.sync)
     except JournalError as error:
@@ -112,8 +113,7 @@ def main(program: Program) -> None:
     def look_up_all(why: str) -> None:
         log.info("< %s: %d orders are looked up", why, len(orders.live))
         for order in list(orders.live.values()):
-            if flights.carrying(order.link_id) is None:
-                searcher.order(order)
+            searcher.check(order)
 
     events = PrivateEvents(program.context, program.run_dir, account, searcher.observe, look_up_all)
     housekeeper = Housekeeper(journal, loop.call_soon_threadsafe, settings.journal.keep_days)

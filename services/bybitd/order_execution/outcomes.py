@@ -240,7 +240,7 @@ class Outcomes:
         if explain(code).reaction is Reaction.LOOK_UP:
             order = self._orders.find(action.order_id, action.link_id)
             if order is not None and not order.is_over:
-                self._searcher.order(order, _NOT_VISIBLE_YET_MS)
+                self._searcher.check(order, _NOT_VISIBLE_YET_MS)
 
     # Batches: each item by itself
 

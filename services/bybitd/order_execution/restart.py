@@ -33,7 +33,9 @@ def take_over(orders: OrderStore, actions: ActionStore, searcher: Searcher) -> N
         if not order.answer and order.state is not State.ACKNOWLEDGED:
             order = ledger.answered(order, answers.kept(answers.of_order(order)))
         orders.put(order)
-        if not order.is_over:
+        if order.exists and not order.is_over:
+            searcher.check(order)
+        elif not order.is_over:
             searcher.order(order)
     left = actions.load()
     for action in left:

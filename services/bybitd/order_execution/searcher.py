@@ -58,6 +58,15 @@ class Searcher:
             valid_until_ms = now_ms + HISTORY_LAG_MS
         self.settling.begin(_order_key(order.link_id), valid_until_ms, now_ms, delay_ms)
 
+    def check(self, order: Order, delay_ms: int = 0) -> None:
+        """Ask what an order is by now: something that was said of it may have been missed.
+
+        Whatever else is heard of it meanwhile may be older than what was missed, so only the
+        answer ends this.
+        """
+        now_ms = self._access.exchange_ms()
+        self.settling.begin(_check_key(order.link_id), now_ms + HISTORY_LAG_MS, now_ms, delay_ms)
+
     def shown(self, order: Order) -> None:
         """Stop looking for an order that the exchange has shown."""
         self.settling.end(_order_key(order.link_id))
@@ -87,7 +96,7 @@ class Searcher:
 
     def _question(self, key: str) -> Question | PositionQuestion | None:
         kind, _, name = key.partition(":")
-        if kind == "order":
+        if kind != "action":
             order = self._orders.get(name)
             return _about(order) if order is not None and not order.is_over else None
         action = self._actions.get(name)
@@ -133,7 +142,7 @@ class Searcher:
         expired = self.settling.expired(key, asked_ms)
         self.observe(record)
         kind, _, name = key.partition(":")
-        if kind == "order":
+        if kind != "action":
             self.settling.end(key)
             return
         action = self._actions.get(name)
@@ -184,16 +193,20 @@ class Searcher:
         return current
 
     def _absent(self, key: str, asked_ms: int) -> None:
-        self.settling.end(key)
         kind, _, name = key.partition(":")
         at_ns = time.time_ns()
         if kind == "action":
+            self.settling.end(key)
             action = self._actions.get(name)
             if action is not None:
                 hidden = asked_ms - action.timestamp_ms > HISTORY_FORGETS_MS
                 self._actions.put(acts.nothing_found(action, at_ns, hidden=hidden))
             return
         order = self._orders.get(name)
+        if order is not None and order.state is State.SENT:
+            self.settling.undecided(key, self._access.exchange_ms())
+            return  # its answer is still waited for
+        self.settling.end(key)
         if order is None or order.is_over:
             return
         hidden = asked_ms - order.timestamp_ms > HISTORY_FORGETS_MS
@@ -226,6 +239,10 @@ def _about(order: Order) -> Question:
 
 def _order_key(link_id: str) -> str:
     return f"order:{link_id}"
+
+
+def _check_key(link_id: str) -> str:
+    return f"check:{link_id}"
 
 
 def _action_key(action_id: str) -> str:

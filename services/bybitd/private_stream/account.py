@@ -14,13 +14,16 @@ from typing import Any, Final
 from bybitbus import topics
 from bybitd.net.errors import RestError
 from bybitd.net.rest import RestWorker
+from bybitd.private_stream.executions import fast_with_kind, with_kind
 from bybitd.private_stream.fills import Fills, in_order
 from bybitd.private_stream.reconciliation import Reading, find_missing, read
 from bybitd.private_stream.state import Record, State, records
 from bybitd.runtime.account_access import AccountAccess
+from bybitd.runtime.placed_here import PlacedHere
 from bybitd.runtime.program import Program
 
 TOPICS: Final = ("order", "execution", "position", "wallet", "greeks")
+FAST: Final = "execution.fast"
 _RETRY_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 log = logging.getLogger(__name__)
 
@@ -38,9 +41,11 @@ class Account:
         access: AccountAccess,
         worker: RestWorker,
         fills: Fills,
+        placed: PlacedHere,
     ) -> None:
         self.state = State()
         self.stream = f"private.{name}"
+        self.topics: tuple[str, ...] = (*TOPICS, *program.settings.accounts[name].private_topics)
         self.ready = False
         self.compared = 0
         self.repeated_fills = 0
@@ -50,6 +55,7 @@ class Account:
         self._access = access
         self._worker = worker
         self._fills = fills
+        self._placed = placed
         self._generation = 0
         self._failures = 0
 
@@ -58,11 +64,22 @@ class Account:
     def message(self, message: dict[str, Any], rx_ns: int) -> None:
         """Merge and publish a message of the stream."""
         topic = str(message.get("topic", ""))
-        self.state.take(message)
-        if topic.partition(".")[0] == "execution":
+        if topic == FAST:
+            self._executed_fast(message, rx_ns)
+        elif topic == "execution":
             self._executed(message, rx_ns)
         else:
+            if topic == "order":
+                self.mark_external(records(message))
+            self.state.take(message)
             self._program.publisher.publish(topics.join(self.stream, topic), message, rx_ns)
+
+    def mark_external(self, orders: list[Record]) -> None:
+        """Write into each order whether it was placed elsewhere, where that can be told."""
+        for record in orders:
+            external = self._placed.is_external(record)
+            if external is not None:
+                record["external"] = external
 
     def subscribed(self) -> None:
         """Compare notes with the exchange, now that the stream misses nothing any more."""
@@ -102,11 +119,22 @@ class Account:
         self.repeated_fills += len(rows) - len(fresh)
         if not fresh:
             return
-        if len(fresh) < len(rows):
-            message = {**message, "data": fresh}
-        name = topics.join(self.stream, str(message["topic"]))
-        self._program.publisher.publish(name, message, rx_ns)
-        self._fills.note(fresh)
+        message["data"] = self._told_apart(fresh)
+        self._program.publisher.publish(topics.join(self.stream, "execution"), message, rx_ns)
+        # Before the comparison something older may be missing still.
+        self._fills.note(fresh, complete=self.ready)
+
+    def _executed_fast(self, message: dict[str, Any], rx_ns: int) -> None:
+        rows = records(message)
+        fresh = self._fills.new_fast(rows)
+        self.repeated_fills += len(rows) - len(fresh)
+        if fresh:
+            message["data"] = [fast_with_kind(row) for row in fresh]
+            self._program.publisher.publish(topics.join(self.stream, FAST), message, rx_ns)
+            self._fills.note_fast(fresh)
+
+    def _told_apart(self, rows: list[Mapping[str, Any]]) -> list[Record]:
+        return [with_kind(row, repeated=self._fills.was_fast(row)) for row in rows]
 
     # Comparing notes
 
@@ -114,7 +142,7 @@ class Account:
         client = self._access.client
         if generation != self._generation or client is None:
             return
-        since_ms = self._fills.last_ms
+        since_ms = self._fills.complete_ms
 
         def job() -> Reading:
             return read(client, self._access.exchange_ms, since_ms)
@@ -137,8 +165,13 @@ class Account:
         self._program.loop.call_later(pause_s, lambda: self._compare(generation))
 
     def _merge(self, generation: int, reading: Reading) -> None:
-        self.unread = reading.unread
+        self.unread = reading.unread | {
+            topic: "what happens while the stream is away is not read"
+            for topic in self.topics
+            if topic.startswith(("spread.", "strategy"))
+        }
         state = self.state
+        self.mark_external(reading.orders)
         orders = [row for row in reading.orders if state.orders.merge(row)]
         closed = state.positions.closed(
             reading.positions, reading.position_categories, reading.asked_ms
@@ -152,8 +185,13 @@ class Account:
             self._resend_some("position", positions)
             if wallet:
                 self._resend("wallet", [state.wallet.record()])
-        executions = [dict(row) for row in self._fills.new(in_order(reading.executions))]
-        self._resend_some("execution", executions)
+        greeks = reading.greeks is not None and state.merge_greeks(
+            reading.greeks, reading.greeks_ms
+        )
+        if self.compared and greeks:
+            self._resend("greeks", list(state.greeks.values()))
+        executions = self._fills.new(in_order(reading.executions))
+        self._resend_some("execution", self._told_apart(executions))
         self._fills.note(executions)
         self._fills.note(self._fills.new(reading.seeds))
         self._fills.complete(reading.asked_ms)
@@ -178,10 +216,9 @@ class Account:
             if found is None:
                 self._failed(generation, error)
                 return
-            self._resend_some(
-                "order",
-                [row for row in found if row is not None and self.state.orders.merge(row)],
-            )
+            rows = [row for row in found if row is not None]
+            self.mark_external(rows)
+            self._resend_some("order", [row for row in rows if self.state.orders.merge(row)])
             for record, row in zip(missing, found, strict=True):
                 if row is None:
                     # It is not open, and the exchange does not say how it ended: nor do we.
@@ -205,7 +242,7 @@ class Account:
         self._program.set_state("ready")
 
     def _feed(self, state: str, reason: str) -> None:
-        for topic in TOPICS:
+        for topic in self.topics:
             name = topics.join(self.stream, topic)
             self._program.publisher.publish(
                 f"gateway.feed.{name}", {"topic": name, "state": state, "reason": reason}

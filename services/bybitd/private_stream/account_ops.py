@@ -15,6 +15,7 @@ from bybitbus.server import Call
 from bybitd.net.errors import RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.private_stream.account import Account
+from bybitd.private_stream.executions import with_kind
 from bybitd.private_stream.state import Record, position_to_rest, updated_ms
 from bybitd.runtime import rest_answers
 from bybitd.runtime.account_access import AccountAccess
@@ -31,6 +32,7 @@ PATHS: Final = {
     "account.executions": "/v5/execution/list",
     "account.positions": "/v5/position/list",
     "account.wallet": "/v5/account/wallet-balance",
+    "account.greeks": "/v5/asset/coin-greeks",
     "account.fee-rate": "/v5/account/fee-rate",
     "account.info": "/v5/account/info",
 }
@@ -42,6 +44,7 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "account.executions": (*_WORDS, *_IDS, "execType", *_SPAN, *_PAGE, "fresh"),
     "account.positions": (*_WORDS, *_PAGE, "fresh"),
     "account.wallet": ("coin", "accountType", "fresh"),
+    "account.greeks": ("baseCoin", "fresh"),
     "account.fee-rate": ("category", "symbol", "baseCoin", "fresh"),
     "account.info": ("fresh",),
 }
@@ -50,6 +53,7 @@ _KEPT_BY: Final = {
     "account.orders": frozenset({"category", "symbol", *_IDS, *_PAGE}),
     "account.positions": frozenset({"category", "symbol", *_PAGE}),
     "account.wallet": frozenset({"coin", "accountType"}),
+    "account.greeks": frozenset({"baseCoin"}),
 }
 _NEED_CATEGORY: Final = frozenset(
     {"account.orders", "account.order-history", "account.executions", "account.positions"}
@@ -79,7 +83,8 @@ class AccountOps:
             return
         chosen = {name: value for name, value in args.items() if name != "fresh"}
         kept_by = _KEPT_BY.get(op)
-        if args.get("fresh") or kept_by is None or not kept_by.issuperset(chosen):
+        unread = op == "account.greeks" and not self._account.state.knows_greeks
+        if args.get("fresh") or kept_by is None or unread or not kept_by.issuperset(chosen):
             self._ask(call, chosen)
         elif not self._account.ready:
             call.fail(
@@ -98,17 +103,19 @@ class AccountOps:
 
     def _kept(self, op: str, chosen: dict[str, Any]) -> dict[str, Any]:
         state = self._account.state
+        rows: Iterable[Record]
         if op == "account.wallet":
             wallet = state.wallet.record()
             if coins := chosen.get("coin"):
                 named = set(str(coins).split(","))
                 wallet["coin"] = [row for row in wallet["coin"] if row.get("coin") in named]
             return {"list": [wallet], "nextPageCursor": ""}
+        if op == "account.greeks":
+            rows = state.greeks.values()
+            return _paged([row for row in rows if _fits(row, chosen)], {})
         if op == "account.positions":
             # As REST does: a symbol that is named shows even where nothing is held.
-            rows: Iterable[Record] = (
-                state.positions if "symbol" in chosen else state.positions.open()
-            )
+            rows = state.positions if "symbol" in chosen else state.positions.open()
             rows = [position_to_rest(row) for row in rows]
         else:
             rows = sorted(state.orders, key=updated_ms, reverse=True)
@@ -147,12 +154,22 @@ class AccountOps:
             if reply.ret_code:
                 call.fail(rest_answers.refused(op, reply))
             else:
+                self._mark(op, reply.result.get("list"))
                 call.succeed(reply.result)
 
         if not self._worker.submit(lambda: client.get(PATHS[op], chosen), done):
             call.fail(
                 gateway_error(Code.BUSY, f"{op}: too many questions wait already", retry_safe=True)
             )
+
+    def _mark(self, op: str, listed: object) -> None:
+        """Add our keys to rows of the exchange, in place."""
+        rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+        if op in ("account.orders", "account.order-history"):
+            self._account.mark_external(rows)
+        elif op == "account.executions":
+            for row in rows:
+                row |= with_kind(row)
 
 
 def _check(op: str, args: dict[str, Any]) -> ErrorBody | None:

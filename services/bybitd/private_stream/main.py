@@ -7,13 +7,14 @@ from typing import Any, Final
 
 from bybitbus import topics
 from bybitd.net.rest import RestWorker
-from bybitd.private_stream.account import TOPICS, Account, describe
+from bybitd.private_stream.account import Account, describe
 from bybitd.private_stream.account_ops import AccountOps
 from bybitd.private_stream.dcp import Dcp
 from bybitd.private_stream.fills import Fills
 from bybitd.private_stream.private_socket import PrivateSocket
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.runtime.late_joiners import LateJoiners
+from bybitd.runtime.placed_here import PlacedHere, journal_path
 from bybitd.runtime.program import Program, nearest
 
 PREFIX: Final = "private-stream-"
@@ -29,7 +30,8 @@ def main(program: Program) -> None:
     worker = RestWorker(loop.call_soon_threadsafe, threads=1)
     questions = RestWorker(loop.call_soon_threadsafe, threads=2)
     fills = Fills(program.state_dir / f"{name}.private.db")
-    account = Account(program, name, access, worker, fills)
+    placed = PlacedHere(journal_path(program.state_dir, name))
+    account = Account(program, name, access, worker, fills, placed)
 
     def compared() -> int:
         return account.compared if account.ready else 0
@@ -39,18 +41,18 @@ def main(program: Program) -> None:
 
     dcp_s = program.settings.accounts[name].dcp_s
     dcp = Dcp(dcp_s, questions, lambda: access.client, compared, refused)
-    wanted = (*TOPICS, *dcp.topics)
+    wanted = tuple(dict.fromkeys((*account.topics, *dcp.topics)))
     socket = PrivateSocket(loop, access.locate("private"), access.login, wanted, account)
     joiners = LateJoiners(loop, account.snapshot)
 
     def joined(topic: topics.Topic, written: str) -> None:
         if topic.stream != account.stream:
             return
-        if topic.name in TOPICS:
+        if topic.name in account.topics:
             joiners.joined(str(topic))
             return
-        near = nearest(topic.name, TOPICS)
-        hint = f"did you mean {near}?" if near else f"there are {', '.join(TOPICS)}"
+        near = nearest(topic.name, account.topics)
+        hint = f"did you mean {near}?" if near else f"there are {', '.join(account.topics)}"
         program.reject_topic(written, "no topic of this account's stream", hint)
 
     def details() -> dict[str, Any]:
@@ -78,4 +80,5 @@ def main(program: Program) -> None:
     loop.call_every(_DCP_S, lambda: dcp.tick(time.monotonic()))
     access.start()
     socket.start()
-    program.run(closing=[socket.close, worker.close, questions.close, access.close, fills.close])
+    closing = [socket.close, worker.close, questions.close, access.close]
+    program.run(closing=[*closing, fills.close, placed.close])

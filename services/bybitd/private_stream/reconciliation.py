@@ -1,7 +1,8 @@
 """Reads an account's state by REST, whole or not at all. Blocks: it runs in a thread.
 
-Bybit V5, "Get Open & Closed Orders", "Get Position Info", "Get Wallet Balance", "Get Trade
-History". A listing of which one page failed is no listing: absence from it would prove nothing.
+Bybit V5, "Get Open & Closed Orders", "Get Position Info", "Get Wallet Balance", "Get Coin Greeks",
+"Get Trade History". A listing of which one page failed is no listing: absence from it would prove
+nothing.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ _LOOK_AGAIN_S: Final = (0.0, 0.5, 1.0, 2.0, 3.0, 3.5)  # the history lags
 class Reading:
     """What the exchange said. `asked_ms` is when it was asked first, by its own clock.
 
-    `closed_in` are the categories whose positions were listed; `unread` says what the account may
-    not list. `executions` are oldest first; `seeds` are those of before the first run, which
+    The two sets are the categories that were listed whole; `unread` says what the account may not
+    list. `executions` are oldest first; `seeds` are those of before the first run, which
     nobody missed.
     """
 
@@ -48,11 +49,13 @@ class Reading:
     wallet_ms: int
     executions: list[Record]
     seeds: list[Record]
+    greeks: list[Record] | None
+    greeks_ms: int
     unread: dict[str, str] = field(default_factory=dict)
 
 
 def read(client: RestClient, exchange_ms: Callable[[], int], since_ms: int | None) -> Reading:
-    """Read everything. `since_ms` is the time of the last execution that was published.
+    """Read everything. `since_ms` is up to when no execution is missing.
 
     Raises:
         RestError: something could not be read; nothing of the rest may be used.
@@ -65,6 +68,7 @@ def read(client: RestClient, exchange_ms: Callable[[], int], since_ms: int | Non
     if reply.ret_code != 0:
         raise OutcomeUnknown(f"wallet-balance: retCode {reply.ret_code} {reply.ret_msg}")
     wallets = reply.result.get("list") or []
+    greeks, greeks_ms = _greeks(client, unread)
     executions: list[Record] = []
     for category in _CATEGORIES:
         try:
@@ -83,6 +87,8 @@ def read(client: RestClient, exchange_ms: Callable[[], int], since_ms: int | Non
         wallet_ms=reply.time_ms,
         executions=executions if since_ms is not None else [],
         seeds=executions if since_ms is None else [],
+        greeks=greeks,
+        greeks_ms=greeks_ms,
         unread=unread,
     )
 
@@ -109,6 +115,42 @@ def _find(client: RestClient, record: Record) -> Record | None:
                 if row.get("orderId") == query["orderId"]:
                     return {**row, "category": query["category"]}
     return None
+
+
+def _scoped(
+    client: RestClient,
+    path: str,
+    scopes: Iterable[dict[str, str]],
+    unread: dict[str, str],
+) -> tuple[list[Record], frozenset[str]]:
+    rows: dict[tuple[object, ...], Record] = {}
+    whole: dict[str, bool] = {}
+    for scope in scopes:
+        category = scope["category"]
+        try:
+            for row in _rows(client, path, scope):
+                row = {**row, "category": category}
+                key = (category, row.get("symbol"), row.get("orderId"), row.get("positionIdx"))
+                rows[key] = row
+        except ScopeRefused as refusal:
+            unread[f"{path} {' '.join(scope.values())}"] = str(refusal)
+            whole[category] = False
+        else:
+            whole.setdefault(category, True)
+    return list(rows.values()), frozenset(name for name, read in whole.items() if read)
+
+
+def _greeks(client: RestClient, unread: dict[str, str]) -> tuple[list[Record] | None, int]:
+    path = "/v5/asset/coin-greeks"
+    reply = client.get(path, {})
+    if reply.ret_code == 0:
+        return [
+            row for row in reply.result.get("list") or () if isinstance(row, dict)
+        ], reply.time_ms
+    if explain(reply.ret_code).reaction not in (Reaction.FATAL, Reaction.REJECT):
+        raise OutcomeUnknown(f"{path}: retCode {reply.ret_code} {reply.ret_msg}")
+    unread["greeks"] = str(ScopeRefused(path, reply.ret_code, reply.ret_msg))
+    return None, 0
 
 
 def _executions(

@@ -196,6 +196,8 @@ class State:
         self.positions = Positions()
         self.wallet = Wallet()
         self.greeks: dict[str, Record] = {}
+        self.knows_greeks = False  # all of them, not only those that changed
+        self._greeks_ms: dict[str, int] = {}
 
     def take(self, message: Mapping[str, Any]) -> None:
         """Merge one message of the stream."""
@@ -208,7 +210,18 @@ class State:
             elif kind == "wallet":
                 self.wallet.merge(record, _created_ms(message), whole=False)
             elif kind == "greeks":
-                self.greeks[str(record.get("baseCoin", ""))] = record
+                base = str(record.get("baseCoin", ""))
+                self.greeks[base], self._greeks_ms[base] = record, _created_ms(message)
+
+    def merge_greeks(self, rows: Iterable[Record], as_of_ms: int) -> bool:
+        """Take a whole listing of greeks that was true at `as_of_ms`. True if it tells news."""
+        listed = {str(row.get("baseCoin", "")): row for row in rows}
+        newer = {base for base, at_ms in self._greeks_ms.items() if at_ms > as_of_ms}
+        kept = {base: row for base, row in self.greeks.items() if base in newer}
+        merged = {**listed, **kept}
+        news = merged != self.greeks
+        self.greeks, self.knows_greeks = merged, True
+        return news
 
 
 def records(message: Mapping[str, Any]) -> list[Record]:
