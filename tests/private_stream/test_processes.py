@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from bybitbus.codes import Code
 from bybitbus.events import Event
-from tests.order_execution.gateway import PRIVATE, UID, Gateway, Listener, running
+from tests.order_execution.gateway import ORDERS, PRIVATE, UID, Gateway, Listener, running
 
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 REST = {**BTC, "side": "Buy", "orderType": "Limit", "qty": "0.010", "price": "1000.00"}
@@ -270,3 +271,192 @@ def test_a_topic_that_the_account_has_not_is_refused_aloud(gateway: Gateway) -> 
         event = listener.wait(lambda event: event.topic.startswith("gateway.rejected."))
     assert event.body["topic"] == "private.main.ordr."
     assert "order" in event.body["hint"]
+
+
+def executions_at(gateway: Gateway) -> list[dict[str, Any]]:
+    return list(ask(gateway, "account.executions", {**BTC})["list"])
+
+
+def settled_with(gateway: Gateway, exec_type: str) -> None:
+    """Have the exchange do something to the position that no order asked for."""
+    gateway.simulator.fault("execution", execType=exec_type, symbol="BTCUSDT", uid=UID)
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "kind"),
+    [("Funding", "funding"), ("AdlTrade", "adl"), ("BustTrade", "liquidation")],
+)
+def test_what_is_no_fill_of_an_order_is_told_apart(
+    gateway: Gateway, exec_type: str, kind: str
+) -> None:
+    with gateway.listen(PRIVATE, "private.main.execution.", "private.main.order.") as listener:
+        joined(listener)
+        buy(gateway, f"told-{kind}")
+        fill = listener.wait(lambda event: has(event, orderLinkId=f"told-{kind}", kind="fill"))
+        settled_with(gateway, exec_type)
+        event = listener.wait(lambda event: has(event, execType=exec_type))
+    assert [row["kind"] for row in event.body["data"]] == [kind]
+    assert fill.body["data"][0]["execType"] == "Trade"
+    kinds = {row["execType"]: row["kind"] for row in executions_at(gateway)}
+    assert (kinds["Trade"], kinds[exec_type]) == ("fill", kind)
+
+
+def test_nothing_is_lost_when_the_process_dies_before_it_has_compared(gateway: Gateway) -> None:
+    """A long outage, a fill that the stream tells right after it, and a kill before the rest."""
+    cut_off(gateway)
+    buy(gateway, "missed-1")
+    gateway.simulator.fault("clear")
+    gateway.simulator.fault("http", status=503, count=10_000, path="/v5/order/realtime")
+    with gateway.listen(PRIVATE, "private.main.execution.") as listener:
+        gateway.wait(lambda: subscribed(gateway), "the stream to be back")
+        gateway.wait(
+            lambda: buy(gateway, "live-1") or listener.subscriber.receive(100), "a fill at once"
+        )
+    gateway.kill(PRIVATE)
+    gateway.simulator.fault("clear")
+    missed = [row["execId"] for row in rows_of(gateway, "missed-1")]
+    known = gateway.state_dir / "main.private.db"
+    db = sqlite3.connect(known)
+    before = {row[0] for row in db.execute("SELECT exec_id FROM fills")}
+    assert not before & set(missed)
+    # The outage was long: by the last fill that was told, the one before it would be skipped.
+    db.execute("UPDATE fills SET exec_ms = exec_ms + 600000")
+    db.commit()
+    db.close()
+    gateway.start(PRIVATE)
+    db = sqlite3.connect(known)
+    after = {row[0] for row in db.execute("SELECT exec_id FROM fills")}
+    db.close()
+    assert set(missed) <= after
+
+
+def subscribed(gateway: Gateway) -> bool:
+    reply = gateway.ask(PRIVATE, "gateway.status")
+    return reply is not None and "could not be read" in reply.result["reason"]
+
+
+def rows_of(gateway: Gateway, link_id: str) -> list[dict[str, Any]]:
+    """Return the exchange's own list of an order's executions."""
+
+    def read(sim: Any) -> Any:
+        now_ms = sim.clock.engine_ms()
+        query = {**BTC, "orderLinkId": link_id}
+        return sim.exchange.private_get(UID, "/v5/execution/list", query, now_ms)["list"]
+
+    rows = gateway.simulator.call(read)
+    assert rows
+    return list(rows)
+
+
+def test_the_greeks_are_read_at_the_start_and_answered_from_what_is_kept(gateway: Gateway) -> None:
+    assert ask(gateway, "account.greeks")["list"] == []
+    symbol = option_symbol(gateway)
+    order = {"category": "option", "symbol": symbol, "side": "Buy", "orderType": "Market"}
+    gateway.kill(PRIVATE)
+    at_exchange(gateway, "/v5/order/create", {**order, "qty": "0.1", "orderLinkId": "greek-1"})
+    gateway.start(PRIVATE)
+    (row,) = ask(gateway, "account.greeks")["list"]
+    assert row["baseCoin"] == symbol.partition("-")[0]
+    assert row["totalDelta"] not in ("", "0")
+    assert ask(gateway, "account.greeks", {"baseCoin": "DOGE"})["list"] == []
+    fresh = ask(gateway, "account.greeks", {"fresh": True})["list"]
+    assert [one["baseCoin"] for one in fresh] == [row["baseCoin"]]
+
+
+def option_symbol(gateway: Gateway) -> str:
+    """Return an option that somebody sells."""
+
+    def find(sim: Any) -> str:
+        now_ms = sim.clock.engine_ms()
+        query = {"category": "option", "baseCoin": "BTC"}
+        for row in sim.exchange.public_get("/v5/market/tickers", query, now_ms)["list"]:
+            if float(row["ask1Size"] or 0) >= 0.1:
+                return str(row["symbol"])
+        raise AssertionError("no option is offered")
+
+    return gateway.simulator.call(find)
+
+
+FAST = "environment: sim\naccounts:\n  main:\n    private_topics: [execution.fast, dcp.future]\n"
+
+
+def test_a_fill_is_told_fast_first_and_in_full_after_that_and_says_so() -> None:
+    with running() as gateway:
+        gateway.config.write_text(FAST)
+        gateway.start(PRIVATE)
+        names = ("execution.fast", "execution", "order")
+        topics = [f"private.main.{name}." for name in names]
+        with gateway.listen(PRIVATE, *topics) as listener:
+            joined(listener)
+            gateway.simulator.fault("hold_events", topic="execution", ms=300)
+            buy(gateway, "fast-1")
+            fast = listener.wait(lambda event: event.topic == "private.main.execution.fast.")
+            full = listener.wait(lambda event: event.topic == "private.main.execution.")
+            (row,) = full.body["data"]
+            assert fast.body["data"][0]["execId"] == row["execId"]
+            assert (fast.body["data"][0]["kind"], row["kind"]) == ("fill", "fill")
+            assert row["again"] is True
+            assert row["execFee"]
+            # And the other way round: what is known in full already is not told once more.
+            gateway.simulator.fault("hold_events", topic="execution.fast", ms=300)
+            buy(gateway, "fast-2")
+            full = listener.wait(
+                lambda event: (
+                    event.topic == "private.main.execution." and has(event, orderLinkId="fast-2")
+                )
+            )
+            assert "again" not in full.body["data"][0]
+            buy(gateway, "fast-3")
+            listener.wait(
+                lambda event: (
+                    event.topic == "private.main.execution." and has(event, orderLinkId="fast-3")
+                )
+            )
+            told = [
+                row["execId"]
+                for event in listener.seen
+                if event.topic == "private.main.execution.fast."
+                for row in event.body["data"]
+            ]
+        assert full.body["data"][0]["execId"] not in told
+        status = gateway.ask(PRIVATE, "gateway.status")
+        assert status is not None
+        assert status.result["refused_topics"] == {}
+
+
+def test_orders_placed_elsewhere_are_marked_and_ours_never_are() -> None:
+    with running() as gateway:
+        gateway.start(PRIVATE, ORDERS)
+        older_journal(gateway)
+        with gateway.listen(PRIVATE, "private.main.order.") as listener:
+            joined(listener)
+            assert gateway.create("ours-1").ok
+            ours = listener.wait(lambda event: has(event, orderLinkId="ours-1"))
+            at_exchange(gateway, "/v5/order/create", {**REST, "orderLinkId": "theirs-1"})
+            theirs = listener.wait(lambda event: has(event, orderLinkId="theirs-1"))
+            assert mark(ours, "ours-1") is False
+            assert mark(theirs, "theirs-1") is True
+            # Also while order execution is away, and after a restart.
+            gateway.kill(ORDERS)
+            gateway.kill(PRIVATE)
+            gateway.start(PRIVATE)
+            listener.wait(lambda event: event.body["epoch"] != theirs.body["epoch"])
+        for fresh in (False, True):
+            listed = ask(gateway, "account.orders", {**BTC, "fresh": fresh})["list"]
+            marks = {row["orderLinkId"]: row["external"] for row in listed}
+            assert marks == {"ours-1": False, "theirs-1": True}
+
+
+def older_journal(gateway: Gateway) -> None:
+    """Let the journal look as if it had been there for a while: of a new one little can be said."""
+    db = sqlite3.connect(gateway.state_dir / "main.journal.db")
+    db.execute("UPDATE meta SET value = value - 600000 WHERE key = 'began_ms'")
+    db.commit()
+    db.close()
+    gateway.kill(PRIVATE)  # it has read when the journal began
+    gateway.start(PRIVATE)
+
+
+def mark(event: Event, link_id: str) -> bool | None:
+    (row,) = [row for row in event.body["data"] if row["orderLinkId"] == link_id]
+    return row.get("external")
