@@ -100,8 +100,9 @@ class Account(_Section, frozen=True):
     The key id may stand here or in a file or variable; the secret only in a file or variable.
     A relative file is looked for in $CREDENTIALS_DIRECTORY where systemd sets that, else in the
     working folder. `private_topics` are wanted beside order, execution, position, wallet and
-    greeks. With `dcp_s` the exchange cancels the account's orders when it has heard nothing of the
-    private stream for so many seconds, where it grants that (DCP).
+    greeks. Without `allow_withdrawal_keys` a key that may withdraw is refused on mainnet. With
+    `dcp_s` the exchange cancels the account's orders when it has heard nothing of the private
+    stream for so many seconds, where it grants that (DCP).
     """
 
     api_key: str = ""
@@ -112,6 +113,7 @@ class Account(_Section, frozen=True):
     recv_window_ms: Annotated[int, msgspec.Meta(ge=500, le=60_000)] = 5000
     order_timeout_ms: Milliseconds = 5000
     private_topics: tuple[PrivateTopic, ...] = ()
+    allow_withdrawal_keys: bool = False
     limits: Limits = Limits()
     clients: dict[str, ClientLimits] = {}
     dcp_s: Annotated[int, msgspec.Meta(ge=3, le=300)] | None = None
@@ -132,7 +134,8 @@ class Simulator(_Section, frozen=True):
 
     `symbols` sets how many symbols a category has; without it there is a small catalogue.
     `rate_limits` off answers as fast as it can, for benchmarks. `trade_socket` off is as demo
-    trading: orders over REST only.
+    trading: orders over REST only. `public_keys` names, for accounts that sign with their own RSA
+    key here too, the files of the public halves.
     """
 
     port: Port = 0
@@ -142,6 +145,7 @@ class Simulator(_Section, frozen=True):
     rate_limits: bool = True
     trade_socket: bool = True
     symbols: dict[Category, Annotated[int, msgspec.Meta(ge=1, le=2000)]] = {}
+    public_keys: dict[Name, str] = {}
 
 
 class Settings(_Section, frozen=True):
@@ -258,6 +262,17 @@ def parse(text: str, name: str = "configuration") -> Settings:
         return msgspec.convert(plain, Settings, strict=True)
     except msgspec.ValidationError as error:
         raise _located(str(error), root, plain, name) from None
+
+
+def without_keys(settings: Settings) -> Settings:
+    """Return the settings with no more of each key's id than tells it from others."""
+    accounts = {
+        name: msgspec.structs.replace(account, api_key=f"{account.api_key[:4]}...")
+        if account.api_key
+        else account
+        for name, account in settings.accounts.items()
+    }
+    return msgspec.structs.replace(settings, accounts=accounts)
 
 
 def dump(settings: Settings) -> str:

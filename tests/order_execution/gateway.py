@@ -231,9 +231,12 @@ def running(
     ack_first: bool = True,
     trade_socket: bool = True,
     limits: bool = False,
+    **rights: bool,
 ) -> Iterator[Gateway]:
-    """Run a simulator, with the exchange's rate `limits` or without, and these programs."""
-    key = ApiKey(key="test-key-main", secret="test-secret-main", uid=UID)
+    """Run a simulator, with the exchange's rate `limits` or without, and these programs; `rights`
+    are those of the account's key.
+    """
+    key = ApiKey(key="test-key-main", secret="test-secret-main", uid=UID, **rights)
     config = ExchangeConfig(api_keys=(key,), rate_per_s=rate_per_s)
     wire = WireConfig(
         limits=RateLimits(enabled=limits), ack_first=ack_first, trade_socket=trade_socket

@@ -4,11 +4,13 @@ import logging
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bybitd.errors import ConfigError
-from bybitd.log import RedactingFormatter
+from bybitd.log import RedactingFormatter, redact
 from bybitd.runtime import credentials, exchange
-from bybitd.settings import Account, Settings
+from bybitd.settings import Account, Settings, Simulator
 
 SECRET = "s3cret-of-the-test-account"
 
@@ -74,3 +76,30 @@ def test_a_secret_that_was_read_is_hidden_from_the_log() -> None:
     credentials.check(settings(account), {"S": "another-secret-text"})
     record = logging.LogRecord("x", logging.INFO, "", 0, "= another-secret-text", (), None)
     assert "another-secret-text" not in RedactingFormatter("p").format(record)
+
+
+def test_an_account_with_a_registered_key_signs_with_it_at_the_simulator_too(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "secret").write_text(SECRET)
+    account = Account(api_key="own-key", api_secret_file=str(tmp_path / "secret"))
+    sim = Settings(
+        accounts={"main": account}, simulator=Simulator(public_keys={"main": "main.public.pem"})
+    )
+    found = credentials.key(sim, "main", tmp_path, {})
+    assert found is not None
+    assert found.api_key == "own-key"
+
+
+def test_every_line_of_a_private_key_and_the_id_are_hidden_from_the_log(tmp_path: Path) -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=1024)
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+    (tmp_path / "pem").write_text(pem)
+    account = Account(api_key="id-of-the-key", api_secret_file=str(tmp_path / "pem"))
+    assert credentials.key(settings(account), "main", tmp_path, {}) is not None
+    lines = [line for line in pem.splitlines() if not line.startswith("-----")]
+    assert len(lines) > 3
+    for line in (*lines, "id-of-the-key"):
+        assert line not in redact(f"cannot use {line}: no")

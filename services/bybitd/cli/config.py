@@ -44,16 +44,17 @@ def check(options: argparse.Namespace) -> int:
 
 
 def show(options: argparse.Namespace) -> int:
-    """Print the configuration in effect, and where it comes from."""
+    """Print the configuration in effect, and where it comes from; of a key's id only its start."""
     here = place.find(options)
+    shown = settings_module.without_keys(here.settings)
     name = str(here.config) if here.config else None
     if options.json:
         document = {"config": name, "run_dir": str(here.run_dir), "state_dir": str(here.state_dir)}
-        display.print_json({**document, "settings": msgspec.to_builtins(here.settings)})
+        display.print_json({**document, "settings": msgspec.to_builtins(shown)})
     else:
         print(f"# from {name or 'built-in defaults'}")
         print(f"# run folder {here.run_dir}, state folder {here.state_dir}")
-        print(settings_module.dump(here.settings), end="")
+        print(settings_module.dump(shown), end="")
     return exits.OK
 
 

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from bybitd import log as log_module
 from bybitd import settings as settings_module
 from bybitd.cli import exits, restarts
 from bybitd.errors import BybitdError, ConfigError
-from bybitd.runtime.process import die_with_parent
+from bybitd.runtime.process import die_with_parent, keep_secrets
 from bybitd.runtime.program import Program
 from bybitd.settings import Settings
 
@@ -70,8 +71,8 @@ def _start(name: str, settings: Settings, run_dir: Path, state_dir: Path) -> Non
             f"the configuration has no program {name!r}",
             hint=f"it has {', '.join(settings.programs())}",
         )
+    _keep_secrets(name, settings)
     _pause(run_dir, name)
-    _forget_foreign_secrets(name, settings)
     module = importlib.import_module(module_of(name))
     # Only the bus says where it publishes: its public address belongs to its forwarder.
     events = getattr(module, "OWN_EVENTS", None)
@@ -94,9 +95,22 @@ def _pause(run_dir: Path, name: str) -> None:
         time.sleep(pause_s)
 
 
-def _forget_foreign_secrets(name: str, settings: Settings) -> None:
-    """Take the variables that hold keys of accounts out of processes that are not theirs."""
+def _keep_secrets(name: str, settings: Settings) -> None:
+    """Leave a process the secrets that are its own, and those to nobody else.
+
+    A variable with a key of another's is gone only when the process starts anew without it: what
+    it was started with stays readable in /proc.
+    """
+    own: set[str] = set()
+    foreign: set[str] = set()
+    trades = False
     for account, entry in settings.accounts.items():
-        if name not in (f"private-stream-{account}", f"order-execution-{account}"):
-            for variable in (entry.api_key_env, entry.api_secret_env):
-                os.environ.pop(variable, None)
+        is_mine = name in (f"private-stream-{account}", f"order-execution-{account}")
+        trades = trades or is_mine
+        (own if is_mine else foreign).update((entry.api_key_env, entry.api_secret_env))
+    if trades or name == "simulator":
+        keep_secrets()
+    if (foreign - own) & os.environ.keys():
+        environ = {key: value for key, value in os.environ.items() if key not in foreign - own}
+        words = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, words, environ)  # noqa: S606  no shell is wanted

@@ -12,6 +12,8 @@ from typing import Any
 from supervisor import supervisord
 from supervisor.options import ServerOptions
 
+from bybitd.runtime.process import keep_secrets
+
 TURN_S = 0.1
 
 
@@ -26,6 +28,7 @@ class QuickOptions(ServerOptions):  # type: ignore[misc]  # supervisor has no ty
 
 def main(arguments: list[str] | None = None) -> Any:
     """Be supervisord, with its arguments."""
+    keep_secrets()  # its environment may hold keys, which its children inherit
     supervisord.ServerOptions = QuickOptions
     return supervisord.main(arguments)
 

@@ -80,6 +80,8 @@ def main(program: Program) -> None:
     def show_state() -> None:
         if journal.problem:
             program.set_state("degraded", f"the journal can not be written: {journal.problem}")
+        elif access.read_only:
+            program.set_state("degraded", "the key is read-only: the exchange takes no orders")
         elif transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:
@@ -138,6 +140,7 @@ def main(program: Program) -> None:
         return {
             "connections": transport.link.describe(),
             "clock": access.describe(),
+            "key": access.describe_key(),
             "orders": {
                 "live": len(orders.live),
                 "in_flight": len(flights),

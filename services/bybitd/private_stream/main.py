@@ -59,6 +59,7 @@ def main(program: Program) -> None:
         return {
             "connections": [socket.connection.describe()],
             "clock": access.describe(),
+            "key": access.describe_key(),
             "refused_topics": socket.refused,
             **describe(account),
             **dcp.describe(),

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from bybitd.errors import ConfigError
 from bybitd.net.clock import ClockOffset, now_ms
 from bybitd.net.connection import Address
 from bybitd.net.errors import RestError
@@ -20,6 +21,8 @@ from bybitd.net.rest import RestClient, RestReply, RestWorker
 from bybitd.runtime import credentials, exchange
 from bybitd.runtime.loop import Loop
 from bybitd.settings import Settings
+from bybitd.venue import key_rights
+from bybitd.venue.key_rights import KeyRights
 from bybitd.venue.sign import Key, rest_headers, socket_auth
 
 CLOCK_PERIOD_S: Final = 60.0
@@ -27,6 +30,7 @@ _RETRY_S: Final = 0.1
 _CLOCK_RETRY_S: Final = 2.0
 _SAMPLES: Final = 5
 _LOGIN_VALID_MS: Final = 10_000
+_RIGHTS_RETRY_S: Final = 5.0
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +39,8 @@ class AccountAccess:
 
     `client` is None until `known`, and so is `inquirer`, which is for what clients only want to
     know: it leaves room in the IP budget for the other. Requests are signed with the account's
-    `recv_window_ms` and the measured time of the exchange.
+    `recv_window_ms` and the measured time of the exchange. `rights` is what the key may do, None
+    until the exchange has told; on mainnet nothing else is done before that.
     """
 
     def __init__(
@@ -48,6 +53,8 @@ class AccountAccess:
         self.client: RestClient | None = None
         self.inquirer: RestClient | None = None
         self.has_trade_socket = True
+        self.rights: KeyRights | None = None
+        self._asking_rights = False
         self._run_dir = run_dir
         self._loop = loop
         self._ip_gate = ip_gate
@@ -60,8 +67,14 @@ class AccountAccess:
 
     @property
     def known(self) -> bool:
-        """Whether the hosts and the key are known."""
-        return self.client is not None
+        """Whether the hosts and the key are known, and the key may be used."""
+        vouched = self.settings.environment != "mainnet" or self.rights is not None
+        return self.client is not None and vouched
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the key is known to be good for reading only."""
+        return self.rights is not None and self.rights.read_only
 
     def start(self) -> None:
         """Look for everything, and measure the clock from then on.
@@ -80,6 +93,8 @@ class AccountAccess:
 
         def where() -> Address | None:
             if not self._refresh() or not (self.clock.known or self._tried_clock):
+                return None
+            if not self.known:
                 return None
             assert self._endpoints is not None
             return Address(self._endpoints.hosts.websocket(socket), self._endpoints.authority)
@@ -101,8 +116,12 @@ class AccountAccess:
         self._measure()
 
     def describe(self) -> dict[str, Any]:
-        """Return what the status shows of it."""
+        """Return what the status shows of the clock."""
         return {"offset_ms": self.clock.offset_ms, "error_ms": self.clock.error_ms}
+
+    def describe_key(self) -> dict[str, Any]:
+        """Return what the status shows of the key: what it may do, never what it is."""
+        return self.rights.describe() if self.rights else {}
 
     def close(self) -> None:
         """Release threads and connections."""
@@ -169,3 +188,34 @@ class AccountAccess:
                 "= this machine's clock is %d ms off the exchange's; set it (ntp, chrony)",
                 -self.clock.offset_ms,
             )
+        if self.rights is None:
+            self._ask_rights()
+
+    def _ask_rights(self) -> None:
+        client = self.client
+        if client is None or self._asking_rights or self.rights is not None:
+            return
+
+        def done(reply: RestReply | None, error: RestError | None) -> None:
+            self._asking_rights = False
+            if reply is not None and reply.ret_code == 0:
+                self._take_rights(key_rights.read(reply.result))
+                return
+            why = f"{reply.ret_code} {reply.ret_msg}" if reply else str(error)
+            log.warning("< what the key may do could not be read: %s", why)
+            self._loop.call_later(_RIGHTS_RETRY_S, self._ask_rights)
+
+        self._asking_rights = self._worker.submit(lambda: client.get(key_rights.PATH, {}), done)
+
+    def _take_rights(self, rights: KeyRights) -> None:
+        allowed = self.settings.accounts[self.account].allow_withdrawal_keys
+        problem = key_rights.refusal(rights, self.settings.environment, allowed=allowed)
+        if problem:
+            raise ConfigError(
+                problem,
+                where=f"accounts.{self.account}",
+                hint="make a key without that right, or set allow_withdrawal_keys: true",
+            )
+        self.rights = rights
+        if rights.read_only:
+            log.warning("= the key is read-only: the exchange will refuse every order")

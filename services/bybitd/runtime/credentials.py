@@ -30,17 +30,18 @@ def key(
         ConfigError: nothing names the key or the secret, a file can not be read, a variable is not
             set, or the secret can not sign.
     """
-    if settings.environment == "sim":
+    if settings.environment == "sim" and account not in settings.simulator.public_keys:
         found = next((item for item in read_keys(run_dir) if item.account == account), None)
         if found is None:
             return None
-        log.hide(found.api_secret)
+        _hide(found.api_secret)
         return Key(found.api_key, found.api_secret)
     source = settings.accounts[account]
-    secret = _secret(account, source, environ)
-    log.hide(secret)
+    secret, key_id = _secret(account, source, environ), _key_id(account, source, environ)
+    _hide(secret)
+    log.hide(key_id)
     try:
-        return Key(_key_id(account, source, environ), secret)
+        return Key(key_id, secret)
     except KeyFormatError as error:
         raise ConfigError(str(error), where=f"accounts.{account}") from None
 
@@ -51,9 +52,16 @@ def check(settings: Settings, environ: Mapping[str, str] = os.environ) -> None:
     Raises:
         ConfigError: as `key`, for the first account that has none.
     """
-    if settings.environment != "sim":
-        for account in settings.accounts:
+    for account in settings.accounts:
+        if settings.environment != "sim" or account in settings.simulator.public_keys:
             key(settings, account, Path(), environ)
+
+
+def _hide(secret: str) -> None:
+    # A private key has many lines, each of which is worth hiding.
+    for part in (secret, *secret.splitlines()):
+        if not part.startswith("-----"):
+            log.hide(part)
 
 
 def _key_id(account: str, source: Account, environ: Mapping[str, str]) -> str:

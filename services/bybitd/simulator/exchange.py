@@ -48,12 +48,16 @@ _NO_ROUTE = 10017
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
-    """One API key of the simulator; keys with the same `uid` share one account."""
+    """One API key of the simulator; keys with the same `uid` share one account.
+
+    `secret` is an HMAC secret, or the public key (PEM) of whoever signs with an RSA key.
+    """
 
     key: str
     secret: str
     uid: int
     readonly: bool = False
+    withdraws: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

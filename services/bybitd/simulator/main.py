@@ -7,11 +7,13 @@ import secrets
 import sqlite3
 from pathlib import Path
 
-from bybitd.errors import StartError
+from bybitd.errors import ConfigError, StartError
 from bybitd.runtime import exchange as contact
 from bybitd.runtime.program import Program
+from bybitd.settings import Settings
 from bybitd.simulator.exchange import ApiKey, ExchangeConfig
 from bybitd.simulator.store import AccountStore
+from bybitd.simulator.wire.auth import verifier
 from bybitd.simulator.wire.limits import RateLimits
 from bybitd.simulator.wire.running import RunningSimulator
 from bybitd.simulator.wire.server import WireConfig
@@ -33,7 +35,7 @@ def main(program: Program) -> None:
         seed=settings.seed,
         rate_per_s=settings.rate_per_s,
         symbols={str(name): count for name, count in settings.symbols.items()} or None,
-        api_keys=tuple(ApiKey(key=key.api_key, secret=key.api_secret, uid=key.uid) for key in keys),
+        api_keys=keys,
     )
     file = program.state_dir / "simulator.db"
     try:
@@ -84,20 +86,48 @@ def _start(program: Program, config: ExchangeConfig, store: AccountStore) -> Run
     raise AssertionError("one of the ports was tried")
 
 
-def _keys(program: Program) -> tuple[contact.SimulatorKey, ...]:
+def _keys(program: Program) -> tuple[ApiKey, ...]:
+    """Return the key of each account: made here and left in the run folder, or the account's own
+    where its public half was registered.
+    """
+    settings = program.settings
+    uids = {account: _FIRST_UID + number for number, account in enumerate(settings.accounts)}
     known = {key.account: key for key in contact.read_keys(program.run_dir)}
-    keys = tuple(
+    made = tuple(
         known.get(account)
         or contact.SimulatorKey(
             account=account,
-            uid=_FIRST_UID + number,
+            uid=uid,
             api_key="sim" + secrets.token_hex(8),
             api_secret=secrets.token_hex(18),
         )
-        for number, account in enumerate(program.settings.accounts)
+        for account, uid in uids.items()
+        if account not in settings.simulator.public_keys
     )
-    contact.leave(contact.keys_path(program.run_dir), keys, 0o600)
-    return keys
+    contact.leave(contact.keys_path(program.run_dir), made, 0o600)
+    own = tuple(
+        _registered(settings, account, uids.get(account))
+        for account in settings.simulator.public_keys
+    )
+    return own + tuple(ApiKey(key=key.api_key, secret=key.api_secret, uid=key.uid) for key in made)
+
+
+def _registered(settings: Settings, account: str, uid: int | None) -> ApiKey:
+    where = f"simulator.public_keys.{account}"
+    entry = settings.accounts.get(account)
+    if entry is None or uid is None:
+        raise ConfigError("there is no such account", where=where)
+    if not entry.api_key:
+        raise ConfigError("the account names no api_key", where=where)
+    path = Path(settings.simulator.public_keys[account]).expanduser().absolute()
+    try:
+        pem = path.read_text(encoding="ascii")
+        verifier(pem)
+    except OSError as error:
+        raise ConfigError(f"{path} can not be read: {error.strerror}", where=where) from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is no RSA public key in PEM: {error}", where=where) from None
+    return ApiKey(key=entry.api_key, secret=pem, uid=uid)
 
 
 def _tls_dir(run_dir: Path) -> Path:

@@ -4,6 +4,8 @@ import hashlib
 import hmac
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +16,9 @@ from bybitd.simulator.wire.auth import (
     MissingHeaders,
     check_window,
     parse_active_time,
+    verifier,
 )
+from bybitd.venue.sign import Key
 
 NOW = 1_700_000_000_000
 RING = KeyRing([ApiKey(key="k", secret="s3cret", uid=7)])
@@ -128,3 +132,25 @@ def test_any_other_timestamp_is_a_refusal_and_never_an_exception(value):
 )
 def test_max_active_time_is_read_between_half_a_minute_and_ten(query, seconds):
     assert parse_active_time(query, 600.0) == seconds
+
+
+def test_what_an_rsa_key_signed_is_checked_with_its_public_half() -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    verify = verifier(pem.decode())
+    secret = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    key = Key("rsa-key", secret.decode())
+    assert verify(b"text", key.sign("text"))
+    assert not verify(b"other", key.sign("text"))
+    assert not verify(b"text", Key("rsa-key", "an hmac secret").sign("text"))
+    assert not verify(b"text", "no base64 at all")
+
+
+@pytest.mark.parametrize("pem", ["-----BEGIN PUBLIC KEY-----\nrubbish\n-----END PUBLIC KEY-----"])
+def test_what_is_no_public_key_is_refused(pem: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        verifier(pem)

@@ -4,6 +4,7 @@ Sources: Bybit V5 "Integration guidance" (REST signature, recv_window) and WebSo
 (authentication).
 """
 
+import base64
 import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,6 +40,47 @@ class HmacVerifier:
         return hmac.compare_digest(expected.encode(), signature.encode())
 
 
+class RsaVerifier:
+    """RSA-SHA256 (PKCS #1 v1.5) in base64; the exchange knows only the public key.
+
+    Raises ValueError when that is no RSA public key in PEM.
+    """
+
+    __slots__ = ("_verify",)
+
+    def __init__(self, pem: str) -> None:
+        # Imported only where somebody uses such a key: it costs 10 MB.
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import padding, rsa
+        from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+        try:
+            key = load_pem_public_key(pem.encode())
+        except UnsupportedAlgorithm as error:
+            raise ValueError(str(error)) from None
+        if not isinstance(key, rsa.RSAPublicKey):
+            raise ValueError("it is a public key, but no RSA key")
+
+        def verify(text: bytes, signature: str) -> bool:
+            try:
+                raw = base64.b64decode(signature, validate=True)
+                key.verify(raw, text, padding.PKCS1v15(), hashes.SHA256())
+            except (InvalidSignature, ValueError):
+                return False
+            return True
+
+        self._verify = verify
+
+    def __call__(self, text: bytes, signature: str) -> bool:
+        return self._verify(text, signature)
+
+
+def verifier(secret: str) -> Verifier:
+    """Return the way to check what a key signed. Raises ValueError for an unusable public key."""
+    return RsaVerifier(secret) if secret.startswith("-----BEGIN ") else HmacVerifier(secret)
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """An API key with the way to verify what it signed; an RSA key differs in its verifier."""
@@ -46,6 +88,7 @@ class Credential:
     key: str
     uid: int
     readonly: bool
+    withdraws: bool
     verify: Verifier
 
 
@@ -54,7 +97,8 @@ class KeyRing:
 
     def __init__(self, keys: Iterable[ApiKey]) -> None:
         self._credentials = {
-            k.key: Credential(k.key, k.uid, k.readonly, HmacVerifier(k.secret)) for k in keys
+            k.key: Credential(k.key, k.uid, k.readonly, k.withdraws, verifier(k.secret))
+            for k in keys
         }
 
     def socket_login(self, args: Any, now_ms: int) -> Credential:

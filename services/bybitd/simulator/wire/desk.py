@@ -106,6 +106,8 @@ class Desk:
         if path == "/v5/user/query-api":
             # The exchange knows accounts; which of their keys asks is known here only.
             result = result | {"apiKey": who.key, "readOnly": int(who.readonly)}
+            if who.withdraws:
+                result["permissions"] = result["permissions"] | {"Wallet": ["Withdraw"]}
         if path in _LAGGING and self._faults.read_lag_ms:
             result = _older(result, _LAGGING[path], now_ms - self._faults.read_lag_ms)
         return Answer(result=result, grant=grant)
