@@ -198,3 +198,17 @@ def test_the_wallet_shows_each_coin(gateway: Gateway, capsys: Capture) -> None:
     assert "totalEquity 10" in shown
     assert "BTC" in shown
     assert gateway.calls[0].request.args == {"coin": "BTC"}
+
+
+@pytest.mark.parametrize(
+    ("words", "op"), [([], "account.orders"), (["--history"], "account.order-history")]
+)
+def test_open_orders_are_listed_or_those_that_ended(
+    gateway: Gateway, capsys: Capture, words: list[str], op: str
+) -> None:
+    row = {"orderLinkId": "a-1", "orderStatus": "Filled"}
+    gateway.answer = lambda call: call.succeed({"list": [row], "nextPageCursor": ""})
+    assert main(["order", "list", "category=linear", *words, "--json"]) == OK
+    assert gateway.calls[0].request.op == op
+    assert gateway.calls[0].request.args == {"category": "linear"}
+    assert json.loads(capsys.readouterr().out) == row

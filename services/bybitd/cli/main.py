@@ -54,19 +54,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from bybitd.cli import (
-        account,
-        config,
-        daemon,
-        demo,
-        events,
-        kill,
-        logs,
-        orders,
-        rest,
-        sim,
-        status,
-    )
+    from bybitd.cli import account, config, daemon, demo, events, journal, logs, orders, sim, status
 
     parser = argparse.ArgumentParser(
         prog="bybitd",
@@ -75,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    families = (daemon, status, logs, config, events, rest, orders, account, kill, sim, demo)
+    families = (daemon, status, logs, config, events, orders, account, journal, sim, demo)
     for family in families:
         family.add_verbs(verbs)
     return parser

@@ -35,8 +35,11 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         arguments.add_fields(action, fields)
         action.add_argument("--yes", action="store_true", help="do not ask, on mainnet")
         action.set_defaults(verb=write, op=f"order.{name}", fields=fields)
-    action = _add(actions, "list", "show open orders")
+    action = _add(actions, "list", "show open orders, or those that ended")
     arguments.add_fields(action, arguments.ORDER_QUERY)
+    action.add_argument(
+        "--history", action="store_true", help="those that ended, as the exchange lists them"
+    )
     action.set_defaults(verb=show_open, fields=arguments.ORDER_QUERY)
     action = _add(actions, "status", "show what the journal knows of an order")
     action.add_argument("id", metavar="ORDER_LINK_ID", nargs="?")
@@ -90,11 +93,12 @@ def write(options: argparse.Namespace) -> int:
 
 
 def show_open(options: argparse.Namespace) -> int:
-    """Show the open orders of the account."""
+    """Show the open orders of the account; with --history those that ended."""
     args = arguments.collect(options, options.fields)
+    op = "account.order-history" if options.history else "account.orders"
     with gateway.connected(options) as (client, _):
         result = client.request(
-            "account.orders",
+            op,
             args,
             account=options.account,
             timeout_ms=int(options.timeout * 1000),
