@@ -136,13 +136,12 @@ class JournalReader:
         # In pages: a long look must not keep the writer's log from starting anew.
         columns = kind.__struct_fields__
         beyond, way, last = (">", "ASC", 0) if oldest_first else ("<", "DESC", 1 << 62)
-        text, values = condition
         query = (
             f"SELECT rowid, {', '.join(columns)} FROM {table} "  # noqa: S608  constants
-            f"WHERE {text} AND rowid {beyond} ? ORDER BY rowid {way} LIMIT ?"
+            f"WHERE {condition[0]} AND rowid {beyond} ? ORDER BY rowid {way} LIMIT ?"
         )
         while True:
-            page = self._db.execute(query, (*values, last, _PAGE)).fetchall()
+            page = self._db.execute(query, (*condition[1], last, _PAGE)).fetchall()
             for row in page:
                 try:
                     yield schema.build(kind, columns, row[1:])
