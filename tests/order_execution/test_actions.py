@@ -196,3 +196,11 @@ def test_an_action_is_stamped_anew_only_while_it_waits_for_its_answer() -> None:
     assert (again.timestamp_ms, again.valid_until_ms, again.sent_ns) == (5, 9, NOW)
     with pytest.raises(IllegalTransition):
         actions.sent(unknown(), timestamp_ms=5, valid_until_ms=9, now_ns=NOW)
+
+
+def test_of_a_cancel_of_long_ago_nothing_is_concluded_from_an_order_that_is_gone() -> None:
+    lost = unknown()
+    judged = actions.nothing_found(lost, NOW, hidden=True)
+    assert (judged.state, judged.settled) == (ActionState.UNKNOWN, True)
+    assert judged.outcome is Outcome.UNKNOWN
+    assert actions.nothing_found(lost, NOW).state is ActionState.REJECTED

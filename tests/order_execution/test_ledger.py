@@ -345,3 +345,31 @@ class Life(RuleBasedStateMachine):
 
 TestLife = Life.TestCase
 TestLife.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
+
+
+@pytest.mark.parametrize("created", [T_MS - 3_600_000, T_MS - 61_000])
+def test_an_older_order_with_the_same_link_id_is_not_taken_for_ours(created: int) -> None:
+    order = ledger.unanswered(sent(), "timeout", NOW)
+    assert ledger.observe(order, record("Filled", "1", createdTime=str(created)), NOW) is order
+
+
+@pytest.mark.parametrize("created", [str(T_MS - 900), str(T_MS + 5000), "", "?"])
+def test_an_order_of_about_the_time_of_the_request_is_ours(created: str) -> None:
+    order = ledger.unanswered(sent(), "timeout", NOW)
+    assert ledger.observe(order, record("New", createdTime=created), NOW).state is State.OPEN
+
+
+def test_that_it_was_open_before_it_was_gone_is_no_news() -> None:
+    order = ledger.unanswered(sent(), "timeout", NOW)
+    gone = ledger.absent(order, NOW, asked_ms=T_MS + 90_000_000, hidden=True)
+    assert ledger.observe(gone, record("New", at=5), NOW) is gone
+    filled = ledger.observe(gone, record("PartiallyFilled", "0.4", at=5), NOW)
+    assert (filled.state, filled.cum_exec_qty) == (State.CANCELLED, "0.4")
+    ended = ledger.observe(gone, record("Cancelled", at=6), NOW)
+    assert (ended.state, ended.status, ended.basis) == (
+        State.CANCELLED,
+        "Cancelled",
+        Basis.EXCHANGE,
+    )
+    later = ledger.observe(gone, record("New", at=90_000_001), NOW)
+    assert later.state is State.OPEN

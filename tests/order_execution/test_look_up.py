@@ -93,3 +93,21 @@ def test_a_list_that_could_not_be_read_proves_no_absence(code: int) -> None:
 def test_no_such_order_is_an_answer_too() -> None:
     client = Lists(refuses=110001, history=[ROW])
     assert look_up(client, question()) is not None
+
+
+def test_an_older_order_with_the_same_link_id_is_passed_over() -> None:
+    """The journal forgets ids in time, the exchange's history does not."""
+    old = {**ROW, "createdTime": "1700000000000"}
+    ours = {"orderId": "ex-2", "orderLinkId": "a-1", "createdTime": "1800000000100"}
+    asked = Question(
+        category="linear",
+        symbol="BTCUSDT",
+        order_id="",
+        link_id="a-1",
+        args={},
+        timestamp_ms=1_800_000_000_000,
+    )
+    assert look_up(Lists(history=[old]), asked) is None
+    found = look_up(Lists(history=[old, ours]), asked)
+    assert found is not None
+    assert found["orderId"] == "ex-2"

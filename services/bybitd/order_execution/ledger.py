@@ -86,6 +86,7 @@ class Basis(StrEnum):
     GONE = "gone"  # neither open nor filled, and too old for the exchange to say more
 
 
+_OLDER_MS: Final = 60_000
 _CONCLUDED: Final = frozenset({Basis.REFUSED, Basis.ABSENT, Basis.GONE})
 
 
@@ -278,6 +279,8 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
         return order
     if order.basis in (Basis.NOT_SENT, Basis.DUPLICATE):
         return order  # whatever carries its id was not made by this request
+    if not order.order_id and is_older(record, order.timestamp_ms):
+        return order
     if order.state is State.RECEIVED:
         return order  # nothing was sent: somebody else's order
     record_qty, known_qty = _decimal(record, "cumExecQty"), Decimal(order.cum_exec_qty)
@@ -314,6 +317,16 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
     if rises and state is not order.state:
         return _advance(order, state, now_ns, **details)
     return msgspec.structs.replace(order, **details, changed_ns=now_ns)
+
+
+def is_older(record: Mapping[str, Any], timestamp_ms: int) -> bool:
+    """Tell whether a record's order was there before the request with this timestamp.
+
+    The exchange refuses a timestamp that is 1 s ahead of it, so what the request makes is not much
+    older than that. An orderLinkId that was used before, and forgotten here, shows so.
+    """
+    created = _text(record, "createdTime")
+    return created.isdigit() and int(created) < timestamp_ms - _OLDER_MS
 
 
 def is_legal(before: str | None, before_basis: str | None, state: str, basis: str) -> bool:

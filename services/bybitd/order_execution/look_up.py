@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from bybitd.net.errors import OutcomeUnknown
 from bybitd.net.rest import RestClient
+from bybitd.order_execution.ledger import is_older
 from bybitd.venue.retcodes import Reaction, explain
 
 _LISTS: Final = ("/v5/order/realtime", "/v5/order/history")
@@ -20,13 +21,18 @@ _POSITIONS: Final = "/v5/position/list"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """Which order is meant; `args` are those of the request, which tell what could hide it."""
+    """Which order is meant; `args` are those of the request, which tell what could hide it.
+
+    `timestamp_ms` is when it was asked for: one that is named by its orderLinkId alone is not
+    older than that. 0 where it does not matter.
+    """
 
     category: str
     symbol: str
     order_id: str
     link_id: str
     args: Mapping[str, Any]
+    timestamp_ms: int = 0
 
     def queries(self) -> Iterator[dict[str, Any]]:
         """Yield the parameters to ask each list with."""
@@ -92,4 +98,4 @@ def _is_meant(row: object, question: Question) -> bool:
         return False
     if question.order_id:
         return row.get("orderId") == question.order_id
-    return row.get("orderLinkId") == question.link_id
+    return row.get("orderLinkId") == question.link_id and not is_older(row, question.timestamp_ms)

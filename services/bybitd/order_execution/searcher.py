@@ -234,6 +234,7 @@ def _about(order: Order) -> Question:
         order_id=order.order_id,
         link_id=order.link_id,
         args=msgspec.json.decode(order.args),
+        timestamp_ms=order.timestamp_ms,
     )
 
 
