@@ -20,17 +20,19 @@ import msgspec
 from bybitbus.messages import ErrorBody
 from bybitd.net.errors import OutcomeUnknown
 from bybitd.net.rest import RestReply
+from bybitd.order_execution import actions as acts
 from bybitd.order_execution import ledger, restart
 from bybitd.order_execution.actions import Action
 from bybitd.order_execution.flights import Flight, Flights
 from bybitd.order_execution.journal import Journal
-from bybitd.order_execution.ledger import Order
+from bybitd.order_execution.ledger import Order, State
 from bybitd.order_execution.order_store import ActionStore, OrderStore
 from bybitd.order_execution.outcomes import Outcomes
 from bybitd.order_execution.searcher import Searcher
 from bybitd.order_execution.settling import HISTORY_FORGETS_MS
 from tests.order_execution.records import T_MS, WINDOW_MS
 
+TIMEOUT_MS = 20_000  # longer than a request is valid, so that one may be refused as too old
 ENDED = frozenset({"Filled", "Cancelled", "Rejected"})
 
 
@@ -237,6 +239,7 @@ class Gateway:
         self.outcomes = Outcomes(
             self.orders, self.actions, self.flights, self.searcher, lambda: None
         )
+        self.outcomes.sender = self
         restart.take_over(self.orders, self.actions, self.searcher)
         self.waited_for: list[str] = []
 
@@ -292,17 +295,66 @@ class Gateway:
         call = Call()
         waits: Any = call
         req_id = f"r-{key}"
-        flight = Flight(op=op, keys=(key,), creates=creates, batch=False, calls=[waits])
+        flight = Flight(
+            op=op,
+            client="grid",
+            category="linear",
+            units=1,
+            text=msgspec.json.encode(args).decode(),
+            due_ms=self.exchange.now_ms + TIMEOUT_MS,
+            keys=(key,),
+            creates=creates,
+            batch=False,
+            calls=[waits],
+        )
         self.flights.add(req_id, flight)
         if not leaves:
             self.outcomes.not_sent(req_id, "there is no connection to the exchange")
             return call
-        self.waited_for.append(req_id)
-        valid_until_ms = self.exchange.now_ms + WINDOW_MS
-        self.exchange.wire.append(
-            Sent(req_id=req_id, op=op, key=key, args=args, valid_until_ms=valid_until_ms)
-        )
+        self._leave(req_id, flight)
         return call
+
+    def _leave(self, req_id: str, flight: Flight) -> None:
+        self.waited_for.append(req_id)
+        sent = Sent(
+            req_id=req_id,
+            op=flight.op,
+            key=flight.keys[0],
+            args=msgspec.json.decode(flight.text),
+            valid_until_ms=self.exchange.now_ms + WINDOW_MS,
+        )
+        self.exchange.wire.append(sent)
+
+    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
+        """Send once more what was refused for its timestamp, as the desk does."""
+        (key,) = flight.keys
+        thing = self.orders.get(key) if flight.creates else self.actions.get(key)
+        if flight.again or thing is None or thing.state != State.SENT:
+            return False
+        flight.again = True
+        if self.exchange.now_ms >= flight.due_ms:
+            give_up()
+            return True
+        at_ns, now_ms = self.exchange.now_ms * 1_000_000, self.exchange.now_ms
+        if isinstance(thing, Order):
+            self.orders.put(
+                ledger.sent_again(
+                    thing, timestamp_ms=now_ms, recv_window_ms=WINDOW_MS, now_ns=at_ns
+                )
+            )
+        else:
+            until_ms = now_ms + WINDOW_MS
+            self.actions.put(
+                acts.sent(thing, timestamp_ms=now_ms, valid_until_ms=until_ms, now_ns=at_ns)
+            )
+        req_id = f"again-{key}"
+        self.flights.add(req_id, flight)
+        self._leave(req_id, flight)
+        return True
+
+    def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
+        """There is no cancel-all here."""
+        raise AssertionError((flight, gone))
 
     def hear(self, req_id: str, message: dict[str, Any]) -> None:
         """Take an answer, in time or late."""

@@ -165,9 +165,10 @@ class Desk:
         """Send once more, newly stamped, what was refused for its timestamp alone: the exchange
         looks at that before anything else. Calls `give_up` if there is no time left to.
 
-        Returns False, having done nothing, for what was sent twice already.
+        Returns False, having done nothing, for what was sent twice already, or given up: what is
+        looked for must not come to exist later than the journal has it.
         """
-        if flight.again:
+        if flight.again or not self._waits(flight):
             return False
         flight.again = True
         req_id = self._ids.next()
@@ -392,6 +393,11 @@ class Desk:
             call.stamp("sent", at_ns)
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
+
+    def _waits(self, flight: Flight) -> bool:
+        store = self._orders if flight.creates else self._actions
+        things = [store.get(key) for key in flight.keys]
+        return all(thing is not None and thing.state == State.SENT for thing in things)
 
     def _send_again(self, req_id: str, flight: Flight) -> bool:
         """Send what was refused, unless its new stamp can not be written down before."""
