@@ -315,10 +315,67 @@ EVENTS: list[tuple[str, str, Message]] = [
                     "rejectReason": "EC_NoError",
                     "createdTime": str(_MS),
                     "updatedTime": str(_MS),
+                    "external": False,
                 }
             ],
         }
         | _ours(3),
+    ),
+    (
+        "private execution that is no fill",
+        "private.main.execution.",
+        {
+            "id": "a-1795478460118-2",
+            "topic": "execution",
+            "creationTime": _MS,
+            "data": [
+                {
+                    "category": "linear",
+                    "symbol": "BTCUSDT",
+                    "orderId": "1795478400-BTCUSDT-100001-Buy",
+                    "orderLinkId": "",
+                    "side": "Buy",
+                    "orderType": "UNKNOWN",
+                    "execId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a002",
+                    "execType": "Funding",
+                    "execPrice": "64000.00",
+                    "execQty": "0.010",
+                    "execFee": "0.064",
+                    "feeRate": "0.0001",
+                    "execTime": str(_MS),
+                    "kind": "funding",
+                }
+            ],
+        }
+        | _ours(8),
+    ),
+    (
+        "private execution that was told fast before",
+        "private.main.execution.",
+        {
+            "id": "a-1795478460118-3",
+            "topic": "execution",
+            "creationTime": _MS,
+            "data": [
+                {
+                    "category": "linear",
+                    "symbol": "BTCUSDT",
+                    "orderId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a001",
+                    "orderLinkId": "maker-0001",
+                    "side": "Buy",
+                    "execId": "0b9d6f6e-3f0c-4c1e-8a3f-51f2b8f0a003",
+                    "execType": "Trade",
+                    "execPrice": "64000.00",
+                    "execQty": "0.010",
+                    "execFee": "0.128",
+                    "execTime": str(_MS),
+                    "isMaker": True,
+                    "kind": "fill",
+                    "again": True,
+                }
+            ],
+        }
+        | _ours(9),
     ),
     (
         "life of an order",
@@ -615,6 +672,7 @@ REQUESTS: list[tuple[str, Message]] = [
         },
     ),
     ("wallet", {"id": "c0ffee-9", "op": "account.wallet", "args": {"coin": "USDT"}}),
+    ("greeks", {"id": "c0ffee-g", "op": "account.greeks", "args": {"baseCoin": "BTC"}}),
     (
         "snapshot of a topic",
         {

@@ -29,6 +29,7 @@ from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.order_store import ActionStore, OrderStore
 from bybitd.order_execution.rate_budget import units
 from bybitd.order_execution.repeats import Repeats, reused
+from bybitd.order_execution.second_try import SecondTry
 from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.venue.operations import OPERATIONS
@@ -65,6 +66,9 @@ class Desk:
         self._ids = ids
         self._changed = changed
         self._repeats = Repeats(orders, flights)
+        self._second_try = SecondTry(
+            loop, access, transport, departures, orders, actions, flights, ids
+        )
         self._timeout_ms = access.settings.accounts[access.account].order_timeout_ms
 
     def handlers(self) -> dict[str, Callable[[Call], None]]:
@@ -162,33 +166,8 @@ class Desk:
     # What the answers ask for
 
     def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
-        """Send once more, newly stamped, what was refused for its timestamp alone: the exchange
-        looks at that before anything else. Calls `give_up` if there is no time left to.
-
-        Returns False, having done nothing, for what was sent twice already, or given up: what is
-        looked for must not come to exist later than the journal has it.
-        """
-        if flight.again or not self._waits(flight):
-            return False
-        flight.again = True
-        req_id = self._ids.next()
-        self._flights.add(req_id, flight)  # whoever asks for it again meanwhile waits for it too
-
-        def measured() -> None:
-            if now_ms() >= flight.due_ms:
-                self._flights.land(req_id)
-                give_up()
-            elif self._access.clock.known and self._departures.open(
-                flight.op, flight.category, flight.units
-            ):
-                if not self._send_again(req_id, flight):
-                    self._flights.land(req_id)
-                    give_up()
-            else:
-                self._loop.call_later(_CLOCK_POLL_S, measured)
-
-        measured()
-        return True
+        """Send once more what was refused for its timestamp alone; see `second_try`."""
+        return self._second_try.begin(flight, give_up)
 
     def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
         """Cancel what one call to cancel all has left; False if there is no time to."""
@@ -312,7 +291,7 @@ class Desk:
         if ticket.orders:
             self._place(ticket, req_id, at_ns, timestamp_ms, valid_until_ms)
             return
-        req_id, way = self._ids.next(), self._way(ticket.op)
+        req_id, way = self._ids.next(), self._transport.way(ticket.op)
         sent = [
             acts.sent(
                 action,
@@ -342,7 +321,7 @@ class Desk:
         self, ticket: Ticket, req_id: str, at_ns: int, timestamp_ms: int, valid_until_ms: int
     ) -> None:
         window_ms = valid_until_ms - timestamp_ms
-        req_id, way = self._ids.next(), self._way(ticket.op)
+        req_id, way = self._ids.next(), self._transport.way(ticket.op)
         orders = [
             ledger.sent(
                 order,
@@ -370,9 +349,6 @@ class Desk:
             if order is not None and order.state is State.SENT:
                 self._changed(order)
 
-    def _way(self, op: str) -> str:
-        return "rest" if self._transport.by_rest(op) else "ws"
-
     def _send(self, ticket: Ticket, req_id: str, keys: tuple[str, ...], timestamp_ms: int) -> None:
         flight = Flight(
             op=ticket.op,
@@ -393,50 +369,6 @@ class Desk:
             call.stamp("sent", at_ns)
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
-
-    def _waits(self, flight: Flight) -> bool:
-        store = self._orders if flight.creates else self._actions
-        things = [store.get(key) for key in flight.keys]
-        return all(thing is not None and thing.state == State.SENT for thing in things)
-
-    def _send_again(self, req_id: str, flight: Flight) -> bool:
-        """Send what was refused, unless its new stamp can not be written down before."""
-        way = self._way(flight.op)
-        journaled = True
-        at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
-        valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
-        for key in flight.keys:
-            order = self._orders.get(key) if flight.creates else None
-            action = None if flight.creates else self._actions.get(key)
-            if order is not None and order.state is State.SENT:
-                journaled &= self._orders.put(
-                    ledger.sent_again(
-                        order,
-                        timestamp_ms=timestamp_ms,
-                        recv_window_ms=valid_until_ms - timestamp_ms,
-                        now_ns=at_ns,
-                        req_id=req_id,
-                        transport=way,
-                    )
-                )
-            elif action is not None:
-                journaled &= self._actions.put(
-                    acts.sent(
-                        action,
-                        timestamp_ms=timestamp_ms,
-                        valid_until_ms=valid_until_ms,
-                        now_ns=at_ns,
-                        req_id=req_id,
-                        transport=way,
-                    )
-                )
-        if not journaled:
-            return False
-        for call in flight.calls:
-            call.stamp("sent", at_ns)
-        self._departures.left(req_id, flight.op, flight.category, flight.units)
-        self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
-        return True
 
     def _due_ms(self, call: Call) -> int | None:
         at_ms = now_ms()

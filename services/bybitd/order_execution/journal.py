@@ -226,6 +226,11 @@ class Journal:
 
     def close(self) -> None:
         """Copy the log into the database and release both."""
+        try:
+            # Closing does it by itself only where nobody else reads the file.
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.DatabaseError:
+            pass  # the next run finds it in the log
         self._db.close()
         self._release()
 
@@ -258,9 +263,9 @@ class Journal:
             self._db.execute("BEGIN IMMEDIATE")
         try:
             for order in orders:
-                self._update(order)
+                self._write(order)
             for action in actions:
-                self._update(action)
+                self._write(action)
             if several:
                 self._db.execute("COMMIT")
         except BaseException:

@@ -16,7 +16,7 @@ Pure: orders are values, a change is a new value, time is an argument.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ import msgspec
 
 from bybitbus.codes import Outcome
 from bybitd.order_execution.errors import IllegalTransition
+from bybitd.order_execution.order_record import decimal, is_older, read_updated_ms, text, why
 from bybitd.venue.enums import OrderStatus
 
 
@@ -86,7 +87,6 @@ class Basis(StrEnum):
     GONE = "gone"  # neither open nor filled, and too old for the exchange to say more
 
 
-_OLDER_MS: Final = 60_000
 _CONCLUDED: Final = frozenset({Basis.REFUSED, Basis.ABSENT, Basis.GONE})
 
 
@@ -274,7 +274,7 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
     Returns the same object where it tells nothing new: late, repeated, or of another order that
     has the same orderLinkId.
     """
-    order_id = _text(record, "orderId")
+    order_id = text(record, "orderId")
     if order.order_id and order_id and order.order_id != order_id:
         return order
     if order.basis in (Basis.NOT_SENT, Basis.DUPLICATE):
@@ -283,10 +283,10 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
         return order
     if order.state is State.RECEIVED:
         return order  # nothing was sent: somebody else's order
-    record_qty, known_qty = _decimal(record, "cumExecQty"), Decimal(order.cum_exec_qty)
+    record_qty, known_qty = decimal(record, "cumExecQty"), Decimal(order.cum_exec_qty)
     filled = max(record_qty, known_qty)
-    state = _state_of(OrderStatus.parse(_text(record, "orderStatus")), filled)
-    updated_ms = _updated_ms(record)
+    state = _state_of(OrderStatus.parse(text(record, "orderStatus")), filled)
+    updated_ms = read_updated_ms(record)
     rises = _may_rise(order, state)
     if order.basis is Basis.GONE and state not in _ENDS and updated_ms <= order.updated_ms:
         rises = False  # that it was open before it was gone is no news
@@ -301,32 +301,22 @@ def observe(order: Order, record: Mapping[str, Any], now_ns: int) -> Order:
         return order
     details: dict[str, Any] = {"order_id": order_id or order.order_id}
     if record_qty > known_qty:
-        details["cum_exec_qty"] = _text(record, "cumExecQty")
-        details["avg_price"] = _text(record, "avgPrice")
+        details["cum_exec_qty"] = text(record, "cumExecQty")
+        details["avg_price"] = text(record, "avgPrice")
     if rises or (updated_ms >= order.updated_ms and not order.is_over):
         details |= {
-            "status": _text(record, "orderStatus") or OrderStatus.UNKNOWN.value,
-            "leaves_qty": _text(record, "leavesQty"),
-            "avg_price": _text(record, "avgPrice") or order.avg_price,
-            "price": _text(record, "price"),
-            "qty": _text(record, "qty"),
+            "status": text(record, "orderStatus") or OrderStatus.UNKNOWN.value,
+            "leaves_qty": text(record, "leavesQty"),
+            "avg_price": text(record, "avgPrice") or order.avg_price,
+            "price": text(record, "price"),
+            "qty": text(record, "qty"),
             "updated_ms": max(updated_ms, order.updated_ms),
-            "reason": _why(record),
+            "reason": why(record),
             "basis": Basis.EXCHANGE,
         }
     if rises and state is not order.state:
         return _advance(order, state, now_ns, **details)
     return msgspec.structs.replace(order, **details, changed_ns=now_ns)
-
-
-def is_older(record: Mapping[str, Any], timestamp_ms: int) -> bool:
-    """Tell whether a record's order was there before the request with this timestamp.
-
-    The exchange refuses a timestamp that is 1 s ahead of it, so what the request makes is not much
-    older than that. An orderLinkId that was used before, and forgotten here, shows so.
-    """
-    created = _text(record, "createdTime")
-    return created.isdigit() and int(created) < timestamp_ms - _OLDER_MS
 
 
 def is_legal(before: str | None, before_basis: str | None, state: str, basis: str) -> bool:
@@ -380,27 +370,3 @@ def _state_of(status: OrderStatus, filled: Decimal) -> State:
             return State.PART_FILLED
     # An unknown word is no end: treating it as open keeps the order watched.
     return State.PART_FILLED if filled else State.OPEN
-
-
-def _why(record: Mapping[str, Any]) -> str:
-    reason, cancel = _text(record, "rejectReason"), _text(record, "cancelType")
-    parts = [reason if reason != "EC_NoError" else "", cancel if cancel != "UNKNOWN" else ""]
-    return " ".join(part for part in parts if part)
-
-
-def _text(record: Mapping[str, Any], key: str) -> str:
-    value = record.get(key)
-    return value if isinstance(value, str) else ""
-
-
-def _decimal(record: Mapping[str, Any], key: str) -> Decimal:
-    try:
-        value = Decimal(_text(record, key) or 0)
-    except InvalidOperation:
-        return Decimal(0)
-    return value if value.is_finite() else Decimal(0)
-
-
-def _updated_ms(record: Mapping[str, Any]) -> int:
-    text = _text(record, "updatedTime")
-    return int(text) if text.isdigit() else 0

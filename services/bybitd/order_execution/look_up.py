@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bybitd.net.errors import OutcomeUnknown
 from bybitd.net.rest import RestClient
-from bybitd.order_execution.ledger import is_older
+from bybitd.order_execution.order_record import is_older
 from bybitd.venue.retcodes import Reaction, explain
 
 _LISTS: Final = ("/v5/order/realtime", "/v5/order/history")
