@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test check format bench chaos ledger clean
+.PHONY: run test check format bench chaos ledger storm clean
 
 # The stamp changes when the dependencies do; everything else runs from the source tree.
 $(VENV)/.installed: pyproject.toml
@@ -40,6 +40,11 @@ EXAMPLES ?= 3000
 ledger: $(VENV)/.installed
 	LEDGER_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest -p no:logging \
 		tests/order_execution/test_ledger_machine.py
+
+# Many clients against ten orders a second; CLIENTS and SECONDS say how many and how long.
+storm: $(VENV)/.installed
+	$(BIN)/python -m tests.order_execution.storm --clients $(or $(CLIENTS),20) \
+		--seconds $(or $(SECONDS),60)
 
 clean:
 	rm -rf $(VENV) build

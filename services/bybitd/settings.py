@@ -91,6 +91,78 @@ PrivateTopic = Literal[
     "spread.execution",
 ]
 
+Count = Annotated[int, msgspec.Meta(ge=1)]
+
+
+class ClientLimits(_Section, frozen=True):
+    """What one strategy may do; whatever is unset has no limit.
+
+    `symbols` are patterns of `<category>.<symbol>`, such as `linear.BTCUSDT` or `spot.*`. Values
+    are in the quote coin (USD contracts count as USD), quantities in the exchange's units.
+    """
+
+    symbols: tuple[str, ...] = ()
+    max_order_value: Decimal | None = None
+    max_order_qty: dict[str, Decimal] = {}
+    max_open_orders: Count | None = None
+    max_open_value: Decimal | None = None
+    price_band_pct: Decimal | None = None
+    orders_per_s: Count | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_order_value", "max_open_value"):
+            value = getattr(self, name)
+            if value is not None and not (value.is_finite() and value > 0):
+                raise ValueError(f"{name} must be above zero, not {value}")
+        for symbol, qty in self.max_order_qty.items():
+            if not (qty.is_finite() and qty > 0):
+                raise ValueError(f"max_order_qty of {symbol} must be above zero, not {qty}")
+        band = self.price_band_pct
+        if band is not None and not (band.is_finite() and 0 < band < 100):
+            raise ValueError(f"price_band_pct must be above 0 and below 100, not {band}")
+        for pattern in self.symbols:
+            category, dot, symbol = pattern.partition(".")
+            if category not in (*CATEGORIES, "*") or not dot or not symbol:
+                raise ValueError(
+                    f"symbols: {pattern!r} is no <category>.<symbol>, such as linear.BTCUSDT"
+                )
+        _ordered(self, "max_order_value", "max_open_value")
+
+
+class Limits(ClientLimits, frozen=True):
+    """What an account may do, all clients together, orders placed elsewhere included.
+
+    A position counts as it would be if every open order were filled. `max_price_age_ms` is how old
+    the market's price may be where a limit needs one. `when_blind` says what to do while the
+    private stream is down and positions and foreign orders can not be seen.
+    """
+
+    max_position_value: Decimal | None = None
+    max_position_qty: dict[str, Decimal] = {}
+    max_price_age_ms: Milliseconds = 5000
+    when_blind: Literal["refuse", "go-on"] = "refuse"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        value = self.max_position_value
+        if value is not None and not (value.is_finite() and value > 0):
+            raise ValueError(f"max_position_value must be above zero, not {value}")
+        for symbol, qty in self.max_position_qty.items():
+            if not (qty.is_finite() and qty > 0):
+                raise ValueError(f"max_position_qty of {symbol} must be above zero, not {qty}")
+            most = self.max_order_qty.get(symbol)
+            if most is not None and most > qty:
+                raise ValueError(
+                    f"max_order_qty of {symbol} ({most}) is above its max_position_qty ({qty})"
+                )
+        _ordered(self, "max_order_value", "max_position_value")
+
+
+def _ordered(limits: ClientLimits, smaller: str, larger: str) -> None:
+    low, high = getattr(limits, smaller), getattr(limits, larger)
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"{smaller} ({low}) is above {larger} ({high}): it would never be reached")
+
 
 class Account(_Section, frozen=True):
     """One account: where its keys are, how long an order may take, and what it may do.

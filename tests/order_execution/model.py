@@ -239,7 +239,8 @@ class Gateway:
         self.outcomes = Outcomes(
             self.orders, self.actions, self.flights, self.searcher, lambda: None
         )
-        self.outcomes.sender = self
+        self.outcomes.again = self.again
+        self.outcomes.next_round = self.next_round
         restart.take_over(self.orders, self.actions, self.searcher)
         self.waited_for: list[str] = []
 

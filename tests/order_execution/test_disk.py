@@ -104,5 +104,5 @@ def test_a_damaged_journal_is_refused_with_what_to_do_until_somebody_has_done_it
     assert "defect" not in said
     for file in gateway.state_dir.glob("main.journal.db*"):
         file.rename(file.with_name("away." + file.name))
-    gateway.start(ORDERS)
+    gateway.start(PRIVATE, ORDERS)
     assert gateway.create("after-1").ok

@@ -343,3 +343,29 @@ def test_a_full_disk_that_nobody_writes_to_is_noticed_to_have_room_again(journal
     room(journal)
     journal.catch_up()
     assert journal.problem == ""
+
+
+def test_a_later_change_of_the_same_setting_is_found(tmp_path: Path) -> None:
+    def setting(number: int, op: str = "position.set-leverage", symbol: str = "X") -> Action:
+        return Action(
+            id=f"s-{number}",
+            op=op,
+            client="",
+            category="linear",
+            symbol=symbol,
+            order_id="",
+            link_id="",
+            args="{}",
+            received_ns=number,
+        )
+
+    with Journal(tmp_path / "main.journal.db", "main", "process") as journal:
+        first = setting(1)
+        others = [setting(2, symbol="Y"), setting(3, op="position.switch-mode")]
+        journal.insert(actions=[first, *others])
+        assert not journal.has_later_setting(first)
+        refused = actions.not_sent(setting(4), "no way", 9)
+        journal.insert(actions=[refused])
+        assert not journal.has_later_setting(first)
+        journal.insert(actions=[setting(5)])
+        assert journal.has_later_setting(first)

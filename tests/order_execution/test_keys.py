@@ -36,6 +36,11 @@ def exit_code(gateway: Gateway, program: str) -> int:
     return gateway.processes.pop(program).wait(TIMEOUT_S)
 
 
+def reconciled(gateway: Gateway) -> bool:
+    reply = gateway.ask(ORDERS, "gateway.status")
+    return reply is not None and bool(reply.result["reconciled"])
+
+
 @pytest.mark.parametrize("program", [PRIVATE, ORDERS])
 def test_a_key_that_may_withdraw_is_refused_on_mainnet_with_what_to_do(program: str) -> None:
     with running(withdraws=True) as gateway:
@@ -50,7 +55,7 @@ def test_a_key_that_may_withdraw_is_refused_on_mainnet_with_what_to_do(program: 
 def test_it_is_used_where_it_was_allowed_by_name() -> None:
     with running(withdraws=True) as gateway:
         pretend(gateway, ", allow_withdrawal_keys: true")
-        gateway.start(ORDERS)
+        gateway.start(PRIVATE, ORDERS)
         status = gateway.wait_state(ORDERS, "ready")
         assert (status["environment"], status["key"]["withdraws"]) == ("mainnet", True)
         assert gateway.create("withdraw-1").ok
@@ -60,7 +65,7 @@ def test_nothing_is_sent_on_mainnet_while_the_rights_are_not_known() -> None:
     with running() as gateway:
         pretend(gateway)
         gateway.simulator.fault("http", status=503, count=10_000, path="/v5/user/query-api")
-        gateway.start(ORDERS, ready=False)
+        gateway.start(PRIVATE, ORDERS, ready=False)
         gateway.wait(lambda: "could not be read" in gateway.log.read_text(), "the question")
         reply = gateway.create("early-1")
         assert reply.error is not None
@@ -73,7 +78,9 @@ def test_nothing_is_sent_on_mainnet_while_the_rights_are_not_known() -> None:
 
 def test_a_key_that_is_read_only_is_said_so() -> None:
     with running(readonly=True) as gateway:
+        gateway.start(PRIVATE)
         gateway.start(ORDERS, ready=False)
+        gateway.wait(lambda: reconciled(gateway), "the account to be compared")
         status = gateway.wait_state(ORDERS, "degraded")
         assert "read-only" in status["reason"]
         assert status["key"]["readOnly"] is True

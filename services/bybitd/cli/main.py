@@ -54,7 +54,20 @@ def _run(arguments: list[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from bybitd.cli import account, config, daemon, demo, events, journal, logs, orders, sim, status
+    from bybitd.cli import (
+        account,
+        config,
+        daemon,
+        demo,
+        events,
+        journal,
+        kill,
+        logs,
+        orders,
+        rest,
+        sim,
+        status,
+    )
 
     parser = argparse.ArgumentParser(
         prog="bybitd",
@@ -63,8 +76,8 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    families = (daemon, status, logs, config, events, orders, account, journal, sim, demo)
-    for family in families:
+    trading = (orders, account, journal, kill)
+    for family in (daemon, status, logs, config, events, rest, *trading, sim, demo):
         family.add_verbs(verbs)
     return parser
 

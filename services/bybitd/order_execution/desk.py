@@ -29,7 +29,6 @@ from bybitd.order_execution.link_ids import LinkIds
 from bybitd.order_execution.order_store import ActionStore, OrderStore
 from bybitd.order_execution.rate_budget import units
 from bybitd.order_execution.repeats import Repeats, reused
-from bybitd.order_execution.second_try import SecondTry
 from bybitd.order_execution.transport import Transport
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.venue.operations import OPERATIONS
@@ -66,9 +65,6 @@ class Desk:
         self._ids = ids
         self._changed = changed
         self._repeats = Repeats(orders, flights)
-        self._second_try = SecondTry(
-            loop, access, transport, departures, orders, actions, flights, ids
-        )
         self._timeout_ms = access.settings.accounts[access.account].order_timeout_ms
 
     def handlers(self) -> dict[str, Callable[[Call], None]]:
@@ -164,10 +160,6 @@ class Desk:
         return reused(taken) if taken else None
 
     # What the answers ask for
-
-    def again(self, flight: Flight, give_up: Callable[[], None]) -> bool:
-        """Send once more what was refused for its timestamp alone; see `second_try`."""
-        return self._second_try.begin(flight, give_up)
 
     def next_round(self, flight: Flight, gone: list[dict[str, Any]]) -> bool:
         """Cancel what one call to cancel all has left; False if there is no time to."""
@@ -291,7 +283,6 @@ class Desk:
         if ticket.orders:
             self._place(ticket, req_id, at_ns, timestamp_ms, valid_until_ms)
             return
-        req_id, way = self._ids.next(), self._transport.way(ticket.op)
         sent = [
             acts.sent(
                 action,
@@ -299,7 +290,7 @@ class Desk:
                 valid_until_ms=valid_until_ms,
                 now_ns=at_ns,
                 req_id=req_id,
-                transport=way,
+                transport=self._transport.way(ticket.op),
             )
             for action in ticket.actions
         ]
@@ -321,7 +312,6 @@ class Desk:
         self, ticket: Ticket, req_id: str, at_ns: int, timestamp_ms: int, valid_until_ms: int
     ) -> None:
         window_ms = valid_until_ms - timestamp_ms
-        req_id, way = self._ids.next(), self._transport.way(ticket.op)
         orders = [
             ledger.sent(
                 order,
@@ -329,7 +319,7 @@ class Desk:
                 recv_window_ms=window_ms,
                 now_ns=at_ns,
                 req_id=req_id,
-                transport=way,
+                transport=self._transport.way(ticket.op),
             )
             for order in ticket.orders
         ]
@@ -370,8 +360,8 @@ class Desk:
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
 
-    def _due_ms(self, call: Call) -> int | None:
-        at_ms = now_ms()
+    def _due_ms(self, call: Call, at_ms: int) -> int:
+        """Return when an answer is no longer waited for, Unix ms."""
         due_ms = at_ms + self._timeout_ms
         deadline_ms = call.request.deadline_at_ms(call.received_ns // 1_000_000)
         return due_ms if deadline_ms is None else min(due_ms, deadline_ms)

@@ -28,7 +28,7 @@ from typing import Final, Literal
 import msgspec
 
 from bybitd.order_execution import journal_schema as schema
-from bybitd.order_execution.actions import Action
+from bybitd.order_execution.actions import Action, ActionState
 from bybitd.order_execution.errors import JournalError, LinkIdUsed, NotJournaled
 from bybitd.order_execution.journal_schema import ACTION, ORDER, OVER
 from bybitd.order_execution.ledger import Order
@@ -196,6 +196,15 @@ class Journal:
         )
         rows = self._db.execute(query, (action.id, action.id, action.op, action.sent_ns))
         return [schema.build(Action, ACTION, row) for row in rows]
+
+    def has_later_setting(self, action: Action) -> bool:
+        """Tell whether the setting that an action changes was changed again, or may have been."""
+        query = (
+            "SELECT 1 FROM actions WHERE op = ? AND category = ? AND symbol = ? "
+            "AND received_ns >= ? AND id != ? AND state != ? LIMIT 1"
+        )
+        named = (action.op, action.category, action.symbol, action.received_ns, action.id)
+        return bool(self._db.execute(query, (*named, ActionState.REJECTED)).fetchone())
 
     def count(self) -> int:
         """Return how many orders are kept."""

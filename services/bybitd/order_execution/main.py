@@ -82,6 +82,10 @@ def main(program: Program) -> None:
             program.set_state("degraded", f"the journal can not be written: {journal.problem}")
         elif access.read_only:
             program.set_state("degraded", "the key is read-only: the exchange takes no orders")
+        elif switch.killed is not None:
+            program.set_state("degraded", f"the account is stopped: {switch.killed.reason}")
+        elif not state.reconciled:
+            program.set_state("starting", "the account was not compared with the exchange yet")
         elif transport.link.ready:
             program.set_state("ready")
         elif not transport.rest_ready:
@@ -117,7 +121,15 @@ def main(program: Program) -> None:
         for order in list(orders.live.values()):
             searcher.check(order)
 
-    events = PrivateEvents(program.context, program.run_dir, account, searcher.observe, look_up_all)
+    sweeper = Sweeper(
+        *(desk.serve, look_ups, lambda: access.client),
+        *(orders.live.values, look_up_all, loop.call_later),
+        lambda: kills.swept(),
+    )
+    kills = KillDesk(program, account, switch, sweeper)
+    leases = LeaseDesk(program, account, desk.serve, orders.live.values)
+    heard = AccountEvents(searcher, state, look_up_all)
+    events = PrivateEvents(program.context, program.run_dir, account, heard)
     housekeeper = Housekeeper(journal, loop.call_soon_threadsafe, settings.journal.keep_days)
 
     def tick() -> None:
@@ -157,6 +169,8 @@ def main(program: Program) -> None:
                 "problem": journal.problem,
                 "forgotten": housekeeper.forgotten,
             },
+            **kills.describe(),
+            **leases.describe(),
         }
 
     program.handle(desk.handlers() | kills.handlers() | leases.handlers())

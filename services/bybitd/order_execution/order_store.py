@@ -162,16 +162,15 @@ class ActionStore:
         yield from done
         yield from (action for action in self._open.values() if action.op == "order.amend")
 
-    def overtaken(self, action: Action, link_id: str = "", order_id: str = "") -> bool:
+    def overtaken(self, action: Action, link_id: str, order_id: str) -> bool:
         """Tell whether another change of the same thing may have gone out after it: of the order
-        with these ids, or of the same setting of a symbol.
+        with these ids.
         """
-        for other in self._journal.changes_since(action):
-            if action.is_of_position:
-                if (other.category, other.symbol) == (action.category, action.symbol):
-                    return True
-            elif (link_id and other.link_id == link_id) or (
-                order_id and other.order_id == order_id
-            ):
-                return True
-        return False
+        return any(
+            (link_id and other.link_id == link_id) or (order_id and other.order_id == order_id)
+            for other in self._journal.changes_since(action)
+        )
+
+    def setting_overtaken(self, action: Action) -> bool:
+        """Tell whether the same setting of the symbol was changed again, or may have been."""
+        return self._journal.has_later_setting(action)

@@ -71,7 +71,9 @@ class Resender:
             elif self._access.clock.known and self._departures.open(
                 flight.op, flight.category, flight.units
             ):
-                self._send_again(req_id, flight)
+                if not self._send_again(req_id, flight):
+                    self._flights.land(req_id)
+                    give_up()
             else:
                 self._loop.call_later(_CLOCK_POLL_S, measured)
 
@@ -88,27 +90,37 @@ class Resender:
         orders = [self._orders.get(key) for key in flight.keys]
         return all(order is not None and order.state is State.SENT for order in orders)
 
-    def _send_again(self, req_id: str, flight: Flight) -> None:
+    def _send_again(self, req_id: str, flight: Flight) -> bool:
+        """Send it, unless its new stamp can not be journaled before."""
         at_ns, timestamp_ms = time.time_ns(), self._access.exchange_ms()
         valid_until_ms = self._transport.valid_until_ms(timestamp_ms)
+        way = self._transport.way(flight.op)
+        journaled = True
         for key in flight.keys:
             if flight.creates and (order := self._orders.get(key)) is not None:
-                window_ms = valid_until_ms - timestamp_ms
-                self._orders.put(
-                    ledger.sent_again(
-                        order, timestamp_ms=timestamp_ms, recv_window_ms=window_ms, now_ns=at_ns
-                    )
+                order = ledger.sent_again(
+                    order,
+                    timestamp_ms=timestamp_ms,
+                    recv_window_ms=valid_until_ms - timestamp_ms,
+                    now_ns=at_ns,
+                    req_id=req_id,
+                    transport=way,
                 )
+                journaled &= self._orders.put(order)
             elif (action := self._actions.get(key)) is not None:
-                self._actions.put(
-                    acts.sent(
-                        action,
-                        timestamp_ms=timestamp_ms,
-                        valid_until_ms=valid_until_ms,
-                        now_ns=at_ns,
-                    )
+                action = acts.sent(
+                    action,
+                    timestamp_ms=timestamp_ms,
+                    valid_until_ms=valid_until_ms,
+                    now_ns=at_ns,
+                    req_id=req_id,
+                    transport=way,
                 )
+                journaled &= self._actions.put(action)
+        if not journaled:
+            return False
         for call in flight.calls:
             call.stamp("sent", at_ns)
         self._departures.left(req_id, flight.op, flight.category, flight.units)
         self._transport.send(flight.op, req_id, flight.text, timestamp_ms, flight.due_ms)
+        return True

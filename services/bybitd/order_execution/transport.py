@@ -91,14 +91,6 @@ class Transport:
             for req_id in [key for key, due_ms in self._due.items() if due_ms <= at_ms]:
                 self._give_up(req_id, "no answer in time")
 
-    def by_rest(self, op: str) -> bool:
-        """Tell whether an operation would go over REST now."""
-        return not (self.link.ready and OPERATIONS[op].on_trade_socket)
-
-    def way(self, op: str) -> str:
-        """Return the way that an operation would take now, as the journal has it."""
-        return "rest" if self.by_rest(op) else "ws"
-
     def valid_until_ms(self, timestamp_ms: int) -> int:
         """Return after which moment of its clock the exchange can not accept what is sent now."""
         return timestamp_ms + SIGNED_WITHIN_MS + self._access.recv_window_ms

@@ -25,6 +25,7 @@ from bybitd.runtime.account_lists import (
     rows_of,
     scoped,
 )
+from bybitd.venue.retcodes import Reaction, explain
 
 _CATEGORIES: Final = ("spot", "linear", "inverse", "option")
 _WEEK_MS: Final = 7 * 24 * 3600 * 1000  # the most that one query may span
@@ -117,36 +118,12 @@ def _find(client: RestClient, record: Record) -> Record | None:
     return None
 
 
-def _scoped(
-    client: RestClient,
-    path: str,
-    scopes: Iterable[dict[str, str]],
-    unread: dict[str, str],
-) -> tuple[list[Record], frozenset[str]]:
-    rows: dict[tuple[object, ...], Record] = {}
-    whole: dict[str, bool] = {}
-    for scope in scopes:
-        category = scope["category"]
-        try:
-            for row in _rows(client, path, scope):
-                row = {**row, "category": category}
-                key = (category, row.get("symbol"), row.get("orderId"), row.get("positionIdx"))
-                rows[key] = row
-        except ScopeRefused as refusal:
-            unread[f"{path} {' '.join(scope.values())}"] = str(refusal)
-            whole[category] = False
-        else:
-            whole.setdefault(category, True)
-    return list(rows.values()), frozenset(name for name, read in whole.items() if read)
-
-
 def _greeks(client: RestClient, unread: dict[str, str]) -> tuple[list[Record] | None, int]:
     path = "/v5/asset/coin-greeks"
     reply = client.get(path, {})
     if reply.ret_code == 0:
-        return [
-            row for row in reply.result.get("list") or () if isinstance(row, dict)
-        ], reply.time_ms
+        listed = reply.result.get("list") or ()
+        return [row for row in listed if isinstance(row, dict)], reply.time_ms
     if explain(reply.ret_code).reaction not in (Reaction.FATAL, Reaction.REJECT):
         raise OutcomeUnknown(f"{path}: retCode {reply.ret_code} {reply.ret_msg}")
     unread["greeks"] = str(ScopeRefused(path, reply.ret_code, reply.ret_msg))

@@ -40,7 +40,6 @@ class AccountQueries:
             "/v5/execution/list": self._executions,
             "/v5/position/list": self._positions,
             "/v5/account/wallet-balance": self._wallet,
-            "/v5/asset/coin-greeks": self._greeks,
             "/v5/account/info": self._info,
             "/v5/account/fee-rate": self._fee_rate,
             "/v5/account/query-dcp-info": self._dcp,
@@ -201,17 +200,6 @@ class AccountQueries:
             raise parameter_error("accountType only support UNIFIED.")
         coins = [coin for coin in params.get("coin", "").split(",") if coin]
         return {"list": [self._margin.wallet_record(account, now_ms, coins or None)]}
-
-    def _greeks(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
-        instruments = self._markets.instruments["option"]
-        held = {
-            instruments[position.symbol].base
-            for position in account.positions.values()
-            if position.category == "option" and position.size
-        }
-        named = params.get("baseCoin")
-        bases = sorted(base for base in held if named in (None, "", base))
-        return {"list": [self._margin.greeks_record(account, base, now_ms) for base in bases]}
 
     # --- settings
     def _info(self, account: Account, params: Params, now_ms: int) -> dict[str, Any]:
