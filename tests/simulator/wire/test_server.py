@@ -161,6 +161,13 @@ def test_cut_ends_the_connections_of_its_scope_only(wire):
     private.until_cut()
 
 
+def test_a_cut_may_end_only_some_connections_and_takes_the_oldest_first(wire):
+    first, second = wire.connect("/v5/public/linear"), wire.connect("/v5/public/linear")
+    wire.sim.fault("cut", scope="linear", count=1)
+    first.until_cut()
+    assert second.ask("ping")["ret_msg"] == "pong"
+
+
 def test_a_stall_sends_nothing_and_then_what_was_held_back(wire):
     client = wire.connect("/v5/public/linear")
     client.ask("subscribe", [BOOK])
