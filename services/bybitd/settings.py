@@ -59,10 +59,11 @@ class Feed(_Section, frozen=True):
 
 
 class Feeds(_Section, frozen=True):
-    """The public side."""
+    """The public side. `redundancy` is the number of connections that carry each topic."""
 
     linger_s: Seconds = 30.0
     book_interval_ms: Milliseconds = 100
+    redundancy: Annotated[int, msgspec.Meta(ge=1, le=3)] = 1
     spot: Feed = Feed()
     linear: Feed = Feed()
     inverse: Feed = Feed()

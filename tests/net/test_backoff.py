@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bybitd.net.backoff import CAP_S, STABLE_S, Backoff, ConnectBudget
+from bybitd.net.backoff import CAP_S, STABLE_S, Backoff, ConnectBudget, staggered
 
 
 def highest(_low: float, high: float) -> float:
@@ -45,6 +45,30 @@ def test_what_a_connection_lived_counts_as_waited_already() -> None:
     assert backoff.next_delay_s() == CAP_S  # the connection after that did not even open
     backoff.ended(CAP_S + 1)
     assert backoff.next_delay_s() == 0.25
+
+
+def test_what_counts_as_stable_is_for_the_owner_to_say() -> None:
+    backoff = Backoff(highest)
+    for _ in range(5):
+        backoff.next_delay_s()
+    backoff.ended(1.0, stable_s=0.5)
+    assert backoff.next_delay_s() == 0.25
+
+
+def test_connections_that_stand_in_for_each_other_never_draw_the_same_delay() -> None:
+    first = [Backoff(staggered(each, 0, 2)).next_delay_s() for each in (lowest, highest)]
+    second = [Backoff(staggered(each, 1, 2)).next_delay_s() for each in (lowest, highest)]
+    assert first == [0.125, 0.1875]
+    assert second == [0.1875, 0.25]
+
+
+def test_a_budget_is_ample_until_most_of_it_is_spent_and_again_after_the_window() -> None:
+    budget = ConnectBudget(limit=10, window_s=100)
+    for attempt in range(8):
+        assert budget.is_ample(float(attempt))
+        budget.spend(float(attempt))
+    assert not budget.is_ample(8.0)
+    assert budget.is_ample(101.0)
 
 
 @given(st.lists(st.integers(0, 50), max_size=200))

@@ -110,6 +110,10 @@ class FakeCarrier:
     def beat(self, now_ms):
         pass
 
+    @property
+    def lines(self):
+        return [self]
+
     def describe(self):
         return {"topics": len(self.desired)}
 
@@ -137,7 +141,15 @@ class FakeCarrier:
 class Desk:
     """A whole feed, wired to lists."""
 
-    def __init__(self, always=(), linger_ms=30_000, most=1000, category="linear", share=None):
+    def __init__(
+        self,
+        always=(),
+        linger_ms=30_000,
+        most=1000,
+        category="linear",
+        share=None,
+        new_carrier=None,
+    ):
         self.outlet = FakeOutlet()
         self.again, self.rejected, self.later = [], [], []
         self.counters = {}
@@ -149,7 +161,7 @@ class Desk:
             book_interval_ms=100,
             later=lambda delay_ms, view: self.later.append((delay_ms, view)),
             counters=self.counters,
-            new_carrier=lambda _, feed: FakeCarrier(feed, most),
+            new_carrier=new_carrier or (lambda _, feed: FakeCarrier(feed, most)),
             again=self.again.append,
             reject=lambda *refusal: self.rejected.append(refusal),
         )

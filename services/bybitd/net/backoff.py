@@ -11,6 +11,7 @@ from collections.abc import Callable
 FIRST_S = 0.25
 CAP_S = 30.0
 STABLE_S = 60.0  # a connection that lived this long has earned a quick reconnect
+AMPLE = 0.8  # up to this part of the limit attempts need not be spared
 MAX_CONNECTS = 450  # the exchange refuses from 500 in five minutes; other programs need some too
 WINDOW_S = 300.0
 
@@ -36,11 +37,27 @@ class Backoff:
         least_s = self._uniform(FIRST_S / 2, FIRST_S)
         return max(least_s, self._uniform(ceiling / 2, ceiling) - lived_s)
 
-    def ended(self, lived_s: float) -> None:
+    def ended(self, lived_s: float, stable_s: float = STABLE_S) -> None:
         """Note how long a connection lived; a stable one starts the delays anew."""
         self._lived_s = lived_s
-        if lived_s >= STABLE_S:
+        if lived_s >= stable_s:
             self.failures = 0
+
+
+def staggered(
+    uniform: Callable[[float, float], float], number: int, count: int
+) -> Callable[[float, float], float]:
+    """Return a `uniform` that draws from the `number`th of `count` equal parts, from 0.
+
+    Connections that are to stand in for each other and were lost together do not come back at the
+    same moment.
+    """
+
+    def draw(low: float, high: float) -> float:
+        part = (high - low) / count
+        return uniform(low + part * number, low + part * (number + 1))
+
+    return draw
 
 
 class ConnectBudget:
@@ -58,6 +75,11 @@ class ConnectBudget:
         if len(self._attempts) < self._limit:
             return 0.0
         return max(0.0, self._attempts[-self._limit] + self._window_s - now_s)
+
+    def is_ample(self, now_s: float) -> bool:
+        """Tell whether there is so much left that attempts need not be spared."""
+        recent = sum(1 for at_s in self._attempts if at_s > now_s - self._window_s)
+        return recent < AMPLE * self._limit
 
     def spend(self, now_s: float) -> None:
         """Note an attempt."""

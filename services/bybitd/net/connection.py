@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from bybitd.net.backoff import Backoff, ConnectBudget
+from bybitd.net.backoff import STABLE_S, Backoff, ConnectBudget
 from bybitd.net.errors import ConnectFailed
 from bybitd.net.websocket import Connecting, WebSocketLink
 
@@ -70,7 +70,8 @@ class Connection:
     """Keeps one WebSocket connection up. `state` is `waiting`, `connecting`, `open` or `closed`.
 
     `locate` is asked before each attempt, since the address may change; None means that it is
-    not known yet.
+    not known yet. One that lived for `quick_after_s` is made again at once, while the budget is
+    ample; else each attempt waits longer.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Connection:
         peer: Peer,
         *,
         budget: ConnectBudget | None = None,
+        quick_after_s: float = STABLE_S,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         self.name = name
@@ -94,6 +96,7 @@ class Connection:
         self._peer = peer
         self._budget = budget or ConnectBudget()
         self._backoff = Backoff(uniform)
+        self._quick_after_s = quick_after_s
         self._connecting: Connecting | None = None
         self._link: WebSocketLink | None = None
         self._fd = -1
@@ -224,7 +227,9 @@ class Connection:
 
     def _lose(self, link: WebSocketLink, reason: str) -> None:
         self._release(link)
-        self._backoff.ended(time.monotonic() - self._opened_s)
+        now_s = time.monotonic()
+        stable_s = self._quick_after_s if self._budget.is_ample(now_s) else STABLE_S
+        self._backoff.ended(now_s - self._opened_s, stable_s)
         self._change("waiting", reason)
         self._retry(self._backoff.next_delay_s())
         self._peer.lost(reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from bybitbus import topics as bus_topics
@@ -36,10 +36,35 @@ class Outlet(Protocol):
         """Send state again."""
 
 
+class Line(Protocol):
+    """What is said of one connection."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def live(self) -> bool:
+        """Whether topics can be asked for now."""
+
+    @property
+    def reason(self) -> str:
+        """Why not."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the status shows."""
+
+
 class Carrier(Protocol):
-    """What the feed needs of a connection; see `upstream.Upstream`."""
+    """What the feed needs of a connection, or of several that carry the same topics; see
+    `upstream.Upstream` and `bundle.Bundle`.
+    """
 
     desired: dict[str, None]
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """The connections that it consists of."""
 
     @property
     def live(self) -> bool:
@@ -69,9 +94,6 @@ class Carrier(Protocol):
 
     def close(self) -> None:
         """End for good."""
-
-    def describe(self) -> dict[str, Any]:
-        """Return what the status shows."""
 
 
 class Feed:
@@ -196,11 +218,21 @@ class Feed:
         self._drop(name, f"the exchange refuses it: {reason}", now_ns)
         self._refused[name] = now_ms + _REFUSED_RETRY_MS
 
+    def condition(self, started: bool) -> tuple[str, str]:
+        """Return the state of the program, and why it is not `ready`."""
+        down = next((line for each in self.carriers for line in each.lines if not line.live), None)
+        if down is None:
+            return "ready", ""
+        alone = next((each for each in self.carriers if not each.live), None)
+        if alone is not None:
+            return ("degraded", alone.reason) if started else ("starting", "")
+        return "degraded", f"{down.name} {down.reason}; another connection carries its topics"
+
     def describe(self) -> dict[str, Any]:
         """Return the keys that the status of a feed has beside the usual ones."""
         states = Counter(str(channel.health) for channel in self.channels.values())
         return {
-            "connections": [carrier.describe() for carrier in self.carriers],
+            "connections": [line.describe() for each in self.carriers for line in each.lines],
             "derived": len(self.views),
             "topics": {**dict.fromkeys(map(str, Health), 0), **states},
             "refused": len(self._refused),

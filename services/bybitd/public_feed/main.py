@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bybitd.net.backoff import ConnectBudget
+from bybitd.net.backoff import MAX_CONNECTS, ConnectBudget
 from bybitd.net.connection import Address
 from bybitd.net.ip_budget import Share
 from bybitd.net.rest import RestWorker
+from bybitd.public_feed.carriers import Carriers
 from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.errands import Errands
@@ -21,7 +22,7 @@ from bybitd.public_feed.requests import Requests
 from bybitd.public_feed.seeds import Seeds
 from bybitd.public_feed.share import share_of
 from bybitd.public_feed.system_stream import SystemStream
-from bybitd.public_feed.upstream import Upstream, monotonic_ms
+from bybitd.public_feed.upstream import monotonic_ms
 from bybitd.runtime.exchange import Endpoints, endpoints
 from bybitd.runtime.instruments import Instruments
 from bybitd.runtime.late_joiners import LateJoiners
@@ -39,7 +40,6 @@ def main(program: Program) -> None:
     settings, loop = program.settings, program.loop
     share = share_of(program.name, settings.feeds)
     category = share.category
-    budget = ConnectBudget()
 
     def find() -> Endpoints | None:
         return endpoints(settings, program.run_dir)
@@ -50,25 +50,20 @@ def main(program: Program) -> None:
             return None
         return Address(found.hosts.websocket(category), found.authority)
 
-    def new_upstream(number: int, feed: Feed) -> Upstream:
-        return Upstream(
-            f"public-{category}-{number}",
-            category,
-            loop,
-            locate,
-            feed.pipeline,
-            feed.channels,
-            rejected=lambda name, why: feed.rejected(name, why, monotonic_ms(), time.time_ns()),
-            changed=lambda: show(feed),
-            budget=budget,
-        )
-
     def show(feed: Feed) -> None:
-        down = next((carrier for carrier in feed.carriers if not carrier.live), None)
-        if down is None:
-            program.set_state("ready")
-        elif program.state != "starting":
-            program.set_state("degraded", down.reason)
+        state, reason = feed.condition(started=program.state != "starting")
+        program.set_state(state, reason)
+
+    # The exchange counts the connections of an address, whichever program makes them.
+    budget = ConnectBudget(MAX_CONNECTS // len(settings.feed_programs()))
+    carriers = Carriers(
+        category=category,
+        redundancy=settings.feeds.redundancy,
+        reactor=loop,
+        locate=locate,
+        budget=budget,
+        changed=show,
+    )
 
     def settle_later(delay_ms: int, view: View) -> None:
         loop.call_later(delay_ms / 1000, lambda: feed.pipeline.settle(view, monotonic_ms()))
@@ -81,7 +76,7 @@ def main(program: Program) -> None:
         book_interval_ms=settings.feeds.book_interval_ms,
         later=settle_later,
         counters=program.counters,
-        new_carrier=new_upstream,
+        new_carrier=carriers.new,
         again=lambda topic: late_joiners.joined(topic),
         reject=program.reject_topic,
     )

@@ -7,15 +7,14 @@ good news (`live`) after the message that proves it, so that at no moment old da
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Protocol
 
 from bybitd.public_feed.channel import Channel
 from bybitd.public_feed.derived.view import View
 from bybitd.public_feed.published import Fill, Health, Published
 from bybitd.public_feed.quarantine import Quarantine
-from bybitd.venue.outcome import Outcome, Result
-from bybitd.venue.session import Session
+from bybitd.venue.outcome import Outcome, Result, broken
 
 Publish = Callable[[str, dict[str, Any], int], int]
 Announce = Callable[[Published], None]
@@ -27,6 +26,16 @@ _COUNTED: Final = {
     Result.CROSSED: "crossed",
     Result.UNSORTED: "unsorted",
 }
+
+
+class Source(Protocol):
+    """Where messages come from, and where a topic can be asked for anew: a session."""
+
+    def receive(self, payload: Any, now_ms: int) -> dict[str, Any] | None:
+        """Return the message that a payload is, None where it is none of a topic."""
+
+    def resubscribe(self, topic: str, now_ms: int) -> None:
+        """Have the exchange begin a topic anew."""
 
 
 class Pipeline:
@@ -53,7 +62,7 @@ class Pipeline:
         for name in ("frames", "bad_frames", "resyncs", "unasked", "filled", *_COUNTED.values()):
             counters.setdefault(name, 0)
 
-    def take(self, session: Session, payloads: list[bytes], rx_ns: int, now_ms: int) -> None:
+    def take(self, session: Source, payloads: Sequence[Any], rx_ns: int, now_ms: int) -> None:
         """Take what one read of the session's connection brought."""
         receive, find, publish = session.receive, self._channels.get, self._publish
         for payload in payloads:
@@ -86,6 +95,22 @@ class Pipeline:
         channel.rx_ns = rx_ns
         channel.answered()
         self._turn(channel, Health.LIVE, "", rx_ns)
+
+    def missed(self, name: str, reason: str, session: Source, now_ns: int, now_ms: int) -> None:
+        """Drop what is kept of a topic of which something is missing, and ask for it anew."""
+        channel = self._channels[name]
+        channel.state.drop()
+        self._refuse(channel, broken(Result.GAP, reason), b"", session, now_ns, now_ms)
+
+    def asked(self, names: Iterable[str], now_ms: int) -> None:
+        """Note that the exchange was asked for topics."""
+        for name in names:
+            self._channels[name].asked(now_ms)
+
+    def acknowledged(self, name: str, proved: bool) -> None:
+        """Note that the exchange took the request for a topic: what happens now comes."""
+        if (channel := self._channels.get(name)) is not None:
+            channel.acknowledged = True
 
     def bad_frame(self, reason: str, excerpt: str, now_ns: int) -> None:
         """Count and keep a frame that could not be understood."""
@@ -183,15 +208,15 @@ class Pipeline:
         self,
         channel: Channel,
         outcome: Outcome,
-        payload: bytes,
-        session: Session,
+        payload: Any,
+        session: Source,
         rx_ns: int,
         now_ms: int,
     ) -> None:
         if (name := _COUNTED.get(outcome.result)) is not None:
             self.counters[name] += 1
         else:
-            self.bad_frame(f"{channel.name}: {outcome.reason}", repr(payload[:200]), rx_ns)
+            self.bad_frame(f"{channel.name}: {outcome.reason}", repr(payload)[:200], rx_ns)
         if not outcome.resync:
             return
         self.counters["resyncs"] += 1

@@ -82,7 +82,7 @@ class SystemStream:
         """Return what the status of the program shows of it."""
         channel = self.feed.find(_TOPIC)
         return {
-            "connections": [carrier.describe() for carrier in self.feed.carriers],
+            "connections": [line.describe() for each in self.feed.carriers for line in each.lines],
             "state": str(channel.health) if channel is not None else "",
         }
 
@@ -97,7 +97,6 @@ class SystemStream:
             self._program.loop,
             self._locate,
             feed.pipeline,
-            feed.channels,
             rejected=lambda name, why: feed.rejected(name, why, monotonic_ms(), time.time_ns()),
             confirmed=lambda _name: self._read(),
             changed=self._forget,

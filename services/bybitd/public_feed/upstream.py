@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
+import random
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
 
-from bybitd.net.backoff import ConnectBudget
+from bybitd.net.backoff import STABLE_S, ConnectBudget
 from bybitd.net.connection import Address, Cancellable, Connection, Reactor
-from bybitd.public_feed.channel import Channel
-from bybitd.public_feed.pipeline import Pipeline
 from bybitd.venue import control
 from bybitd.venue.session import Acknowledged, Bad, Confirmed, Dead, Rejected, Session
 
@@ -23,11 +22,31 @@ def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
 
 
+class Taker(Protocol):
+    """What takes what a connection brings: the pipeline, or one lane of several."""
+
+    def asked(self, names: Iterable[str], now_ms: int) -> None:
+        """Note that the exchange was asked for these topics."""
+
+    def acknowledged(self, name: str, proved: bool) -> None:
+        """Note that the exchange took the request for a topic; `proved`: that it serves it."""
+
+    def take(self, session: Session, payloads: list[bytes], rx_ns: int, now_ms: int) -> None:
+        """Take what one read brought."""
+
+    def bad_frame(self, reason: str, excerpt: str, now_ns: int) -> None:
+        """Take a frame that could not be understood."""
+
+    def lost(self, names: Iterable[str], reason: str, now_ns: int) -> None:
+        """Note that the connection does not bring these topics any more."""
+
+
 class Upstream:
     """Keeps one connection up and its topics subscribed.
 
     `rejected(name, reason)` is called when the exchange will not serve a topic, `confirmed(name)`
-    when it does, `changed` when the connection came or went.
+    when it does, `changed` when the connection came or went. `quick_after_s` is how long it must
+    have lived to be made again without a growing delay; `uniform` draws the delays.
     """
 
     def __init__(
@@ -36,20 +55,21 @@ class Upstream:
         socket: str,
         reactor: Reactor,
         locate: Callable[[], Address | None],
-        pipeline: Pipeline,
-        channels: dict[str, Channel],
+        taker: Taker,
         *,
         rejected: Callable[[str, str], None],
         changed: Callable[[], None],
         budget: ConnectBudget,
         confirmed: Callable[[str], None] = lambda _name: None,
+        quick_after_s: float = STABLE_S,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
+        self.name = name
         self.desired: dict[str, None] = {}
         self._socket = socket
         self._reactor = reactor
         self._locate = locate
-        self._pipeline = pipeline
-        self._channels = channels
+        self._taker = taker
         self._rejected = rejected
         self._changed = changed
         self._confirmed = confirmed
@@ -58,7 +78,20 @@ class Upstream:
         self._new: dict[str, None] = {}
         self._gathering: Cancellable | None = None
         self._characters = 0
-        self._connection = Connection(name, reactor, self._find, self, budget=budget)
+        self._connection = Connection(
+            name,
+            reactor,
+            self._find,
+            self,
+            budget=budget,
+            quick_after_s=quick_after_s,
+            uniform=uniform,
+        )
+
+    @property
+    def lines(self) -> tuple[Upstream, ...]:
+        """The connections that it consists of."""
+        return (self,)
 
     @property
     def live(self) -> bool:
@@ -115,7 +148,7 @@ class Upstream:
         """Have the exchange begin a topic anew, if there is a connection."""
         if self._session is not None and name not in self._new:
             self._session.resubscribe(name, now_ms)
-            self._channels[name].asked(now_ms)
+            self._taker.asked((name,), now_ms)
             self._settle(self._session)
 
     def beat(self, now_ms: int) -> None:
@@ -139,8 +172,7 @@ class Upstream:
         """Ask for every desired topic."""
         now_ms = monotonic_ms()
         self._new.clear()
-        for name in self.desired:
-            self._channels[name].asked(now_ms)
+        self._taker.asked(self.desired, now_ms)
         self._session = session = Session(self._socket, self.desired, now_ms)
         self._settle(session)
         self._changed()
@@ -149,14 +181,14 @@ class Upstream:
         """Hand on what came."""
         session = self._session
         if session is not None:
-            self._pipeline.take(session, payloads, rx_ns, monotonic_ms())
+            self._taker.take(session, payloads, rx_ns, monotonic_ms())
             self._settle(session)
 
     def lost(self, reason: str) -> None:
         """Say that everything carried here is stale."""
         self._session = None
         self._new.clear()
-        self._pipeline.lost(self.desired, f"connection lost: {reason}", time.time_ns())
+        self._taker.lost(self.desired, f"connection lost: {reason}", time.time_ns())
         self._changed()
 
     def _find(self) -> Address | None:
@@ -172,8 +204,7 @@ class Upstream:
         if session is None or not names:
             return
         now_ms = monotonic_ms()
-        for name in names:
-            self._channels[name].asked(now_ms)
+        self._taker.asked(names, now_ms)
         session.subscribe(names, now_ms)
         self._settle(session)
 
@@ -187,18 +218,16 @@ class Upstream:
     def _take_events(self, session: Session) -> None:
         for event in session.take_events():
             if isinstance(event, Bad):
-                log.debug(
-                    "< %s bad frame: %s: %s", self._connection.name, event.reason, event.excerpt
-                )
-                self._pipeline.bad_frame(event.reason, event.excerpt, time.time_ns())
+                log.debug("< %s bad frame: %s: %s", self.name, event.reason, event.excerpt)
+                self._taker.bad_frame(event.reason, event.excerpt, time.time_ns())
             elif isinstance(event, Rejected):
                 self._characters -= control.args_characters((event.topic,))
                 self._rejected(event.topic, event.reason)
             elif isinstance(event, Acknowledged | Confirmed):
-                log.debug("< %s confirmed %s", self._connection.name, event.topic)
-                if (channel := self._channels.get(event.topic)) is not None:
-                    channel.acknowledged = True
-                if isinstance(event, Confirmed):
+                log.debug("< %s confirmed %s", self.name, event.topic)
+                proved = isinstance(event, Confirmed)
+                self._taker.acknowledged(event.topic, proved)
+                if proved:
                     self._confirmed(event.topic)
             elif isinstance(event, Dead):
                 self._connection.drop(event.reason)

@@ -1,0 +1,228 @@
+"""Several connections that carry the same topics, each a lane: first come, first published. Pure.
+
+What the lanes bring is put together (`merging`) before the pipeline sees it, which proves and
+publishes it like the messages of a single connection. A topic is lost when no lane carries it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+from bybitd.public_feed.channel import Channel
+from bybitd.public_feed.merging.choice import merging_for
+from bybitd.public_feed.merging.copies import Arrived, Copies
+from bybitd.public_feed.pipeline import Pipeline
+from bybitd.public_feed.published import Health
+from bybitd.venue.session import Session
+from bybitd.venue.topics import check
+
+_LOOK_EVERY_MS: Final = 2_500
+SILENT_MS: Final = 10_000  # a lane that brings nothing of a topic that flows is asked for it again
+_SETTLED_MS: Final = 2_000  # within this a topic that was asked for has come, or soon will
+
+
+class _Topic:
+    """One topic. Of each lane, monotonic ms: when it was asked for it, when it last brought
+    something, and since when it is known to lack something (0: it does not).
+    """
+
+    __slots__ = ("asked_ms", "copies", "heard_ms", "lacking_ms")
+
+    def __init__(self, copies: Copies, lanes: int) -> None:
+        self.copies = copies
+        self.asked_ms = [0] * lanes
+        self.heard_ms = [0] * lanes
+        self.lacking_ms = [0] * lanes
+
+
+class Lanes:
+    """The topics of one bundle of connections. `ask_again(lane, name, now_ms)` has a lane begin a
+    topic anew, if it is connected.
+    """
+
+    def __init__(
+        self,
+        category: str,
+        count: int,
+        pipeline: Pipeline,
+        channels: dict[str, Channel],
+        ask_again: Callable[[int, str, int], None],
+    ) -> None:
+        self._category = category
+        self._count = count
+        self.pipeline = pipeline
+        self._channels = channels
+        self._ask_again = ask_again
+        self._topics: dict[str, _Topic] = {}
+        self._connected: set[int] = set()
+        self._missed: list[str] = []
+        self._to_ask: dict[tuple[int, str], None] = {}
+        self._look_ms = 0
+        pipeline.counters.setdefault("copies", 0)
+
+    def add(self, name: str) -> None:
+        """Put a topic together from now on."""
+        copies = merging_for(check(self._category, name), self._count)
+        self._topics[name] = _Topic(copies, self._count)
+
+    def remove(self, name: str) -> None:
+        """Forget a topic."""
+        self._topics.pop(name, None)
+
+    # What the lanes tell
+
+    def asked(self, lane: int, names: Iterable[str], now_ms: int, now_ns: int) -> None:
+        """Note that a lane was asked for topics: what it brought before ends here."""
+        self._connected.add(lane)
+        ready: list[Arrived] = []
+        for name in names:
+            topic, channel = self._topics[name], self._channels[name]
+            ready += topic.copies.lost(lane, now_ms)
+            topic.asked_ms[lane] = topic.heard_ms[lane] = now_ms
+            topic.lacking_ms[lane] = 0
+            if channel.health is not Health.LIVE:
+                channel.asked(now_ms)
+                channel.acknowledged = self._is_carried(topic)
+            self._note(name, topic)
+        self._publish(ready, now_ms, now_ns)
+
+    def acknowledged(self, lane: int, name: str, proved: bool) -> None:
+        """Note that the exchange took the request for a topic on a lane; `proved`: that it serves
+        it there.
+        """
+        self.pipeline.acknowledged(name, proved)
+        topic = self._topics.get(name)
+        if topic is not None and proved:
+            topic.copies.confirmed(lane)
+
+    def take(
+        self, lane: int, session: Session, payloads: Sequence[bytes], rx_ns: int, now_ms: int
+    ) -> None:
+        """Take what one read of a lane brought, and publish what no other lane has brought."""
+        receive, find = session.receive, self._topics.get
+        counters = self.pipeline.counters
+        ready: list[Arrived] = []
+        for payload in payloads:
+            message = receive(payload, now_ms)
+            if message is None:
+                continue
+            topic = find(message["topic"])
+            if topic is None:
+                counters["unasked"] += 1
+                continue
+            topic.heard_ms[lane] = now_ms
+            counters["copies"] += 1  # less those that are published
+            try:
+                ready += topic.copies.offer(lane, message, rx_ns, now_ms)
+            except (LookupError, TypeError, AttributeError) as error:
+                if self._is_carried(topic, but=lane):
+                    reason = f"{message['topic']}: {error!r}"
+                    self.pipeline.bad_frame(reason, repr(payload)[:200], rx_ns)
+                else:
+                    ready.append(Arrived(message, rx_ns))  # it is refused like any other
+            if topic.copies.missed:
+                self._missed.append(message["topic"])
+        counters["frames"] += len(payloads)
+        self._publish(ready, now_ms, rx_ns)
+        self._ask(now_ms)
+
+    def lost(self, lane: int, names: Iterable[str], reason: str, now_ms: int, now_ns: int) -> None:
+        """Note that a lane is gone. A topic that no other one carries is stale."""
+        self._connected.discard(lane)
+        ready: list[Arrived] = []
+        for name in names:
+            topic, channel = self._topics[name], self._channels[name]
+            ready += topic.copies.lost(lane, now_ms)
+            live = channel.health is Health.LIVE
+            if not self._connected or (live and not self._is_carried(topic)):
+                self.pipeline.lost((name,), reason, now_ns)
+                self._want(
+                    name,
+                    (
+                        each
+                        for each in self._connected
+                        if now_ms - topic.asked_ms[each] > _SETTLED_MS
+                    ),
+                )
+            self._note(name, topic)
+        self._publish(ready, now_ms, now_ns)
+        self._ask(now_ms)
+
+    def beat(self, now_ms: int, now_ns: int) -> None:
+        """Let deadlines pass."""
+        ready: list[Arrived] = []
+        for name, topic in self._topics.items():
+            if topic.copies.waiting:
+                ready += topic.copies.overdue(now_ms)
+                self._note(name, topic)
+        self._publish(ready, now_ms, now_ns)
+        if now_ms >= self._look_ms:
+            self._look_ms = now_ms + _LOOK_EVERY_MS
+            for name, topic in self._topics.items():
+                self._want(name, self._silent(topic, self._channels[name], now_ms))
+        self._ask(now_ms)
+
+    # What the pipeline needs of a session: the messages are decoded, asking concerns all lanes.
+
+    def receive(self, payload: Any, now_ms: int) -> dict[str, Any] | None:
+        """Return the message."""
+        message: dict[str, Any] = payload
+        return message
+
+    def resubscribe(self, topic: str, now_ms: int) -> None:
+        """Have every lane begin a topic anew, as soon as nothing else is being done."""
+        self._want(topic, self._connected)
+
+    def _publish(self, ready: Sequence[Arrived], now_ms: int, now_ns: int) -> None:
+        counters = self.pipeline.counters
+        counters["copies"] -= len(ready)
+        counters["frames"] -= len(ready)  # the pipeline counts them once more
+        for rx_ns, arrived in groupby(ready, key=_read_at):
+            self.pipeline.take(self, [each.message for each in arrived], rx_ns, now_ms)
+        for name in {each.message["topic"] for each in ready}:
+            if self._channels[name].health is Health.RESYNCING:
+                self._topics[name].copies.forget()
+        missed, self._missed = self._missed, []
+        for name in dict.fromkeys(missed):
+            copies = self._topics[name].copies
+            if reason := copies.missed:
+                copies.forget()
+                self.pipeline.missed(name, reason, self, now_ns, now_ms)
+
+    def _note(self, name: str, topic: _Topic) -> None:
+        if topic.copies.missed:
+            self._missed.append(name)
+
+    def _want(self, name: str, lanes: Iterable[int]) -> None:
+        self._to_ask.update({(lane, name): None for lane in lanes})
+
+    def _ask(self, now_ms: int) -> None:
+        # Only here: a connection may break while it is used, which comes back as `lost`.
+        while self._to_ask:
+            (lane, name), _ = self._to_ask.popitem()
+            if lane in self._connected and name in self._topics:
+                self._ask_again(lane, name, now_ms)
+
+    def _is_carried(self, topic: _Topic, but: int = -1) -> bool:
+        return any(topic.copies.carries(lane) for lane in self._connected if lane != but)
+
+    def _silent(self, topic: _Topic, channel: Channel, now_ms: int) -> list[int]:
+        """Return the lanes that have brought nothing of a topic for too long while it flowed."""
+        silent = []
+        for lane in self._connected if channel.health is Health.LIVE else ():
+            carries, since_ms = topic.copies.carries(lane), topic.lacking_ms[lane]
+            got_ms = topic.heard_ms[lane] if carries else topic.asked_ms[lane]
+            if got_ms >= channel.fresh_ms:
+                topic.lacking_ms[lane] = 0
+            elif not since_ms or got_ms > since_ms:
+                topic.lacking_ms[lane] = now_ms
+            elif now_ms - since_ms >= SILENT_MS:
+                topic.lacking_ms[lane] = 0
+                silent.append(lane)
+        return silent
+
+
+def _read_at(arrived: Arrived) -> int:
+    return arrived.rx_ns
