@@ -16,6 +16,9 @@ import zmq
 from bybitbus.multipart import pair_sender
 
 DEFAULT_HIGH_WATER_MARK = 50_000
+# A subscription is a message too, and libzmq drops in silence what exceeds the mark (1,000 unless
+# set) on either end: a client may ask for thousands of topics at once.
+SUBSCRIPTIONS_MARK = 100_000
 
 
 class Subscription(NamedTuple):
@@ -44,6 +47,7 @@ class Publisher:
         self.socket = context.socket(zmq.XPUB)
         self.socket.linger = 0
         self.socket.sndhwm = high_water_mark
+        self.socket.rcvhwm = SUBSCRIPTIONS_MARK
         # A second subscriber must show too, or it would never get its snapshot.
         self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self.socket.bind(address)

@@ -13,6 +13,7 @@ import zmq
 from bybitbus.endpoints import events_address, resolve
 from bybitbus.events import Event, EventReader
 from bybitbus.multipart import receiver
+from bybitbus.publisher import SUBSCRIPTIONS_MARK
 
 DEFAULT_HIGH_WATER_MARK = 50_000
 
@@ -116,4 +117,5 @@ def prepared_socket(context: Any, high_water_mark: int) -> Any:
     socket.linger = 0
     # Finite: a reader that falls behind loses frames, sees it by `seq`, and keeps its memory.
     socket.rcvhwm = high_water_mark
+    socket.sndhwm = SUBSCRIPTIONS_MARK
     return socket

@@ -13,7 +13,8 @@ import zmq
 from bybitbus.codes import Code, Outcome
 from bybitbus.errors import Refused
 from bybitbus.publisher import Subscription
-from tests.bus.conftest import Bus, wait_for
+from bybitbus.subscriber import Subscriber
+from tests.bus.conftest import Bus, FakeProgram, wait_for
 
 FEED = "public-feed-linear"
 TRADER = "order-execution-main"
@@ -54,6 +55,23 @@ def test_a_second_subscriber_shows_and_only_the_last_one_to_leave_does(bus: Bus)
     assert feed.subscriptions_within(TOPIC, 0.3) == []
     second.close()
     assert not feed.next_subscription(TOPIC).joined
+
+
+def test_thousands_of_topics_can_be_asked_for_at_once_and_again_after_a_restart(bus: Bus) -> None:
+    topics = {f"linear.tickers.S{number}USDT." for number in range(5000)}
+
+    def all_asked_for(feed: FakeProgram) -> None:
+        due_s, missing = time.monotonic() + 20, set(topics)
+        while missing:
+            assert time.monotonic() < due_s, f"{len(missing)} topics were not asked for"
+            feed.publisher.socket.poll(50)
+            missing -= {news.prefix for news in feed.publisher.subscriptions()}
+
+    feed = bus.play(FEED)
+    with Subscriber(bus.run_dir, topics):
+        all_asked_for(feed)
+        feed.die()
+        all_asked_for(bus.program(FEED))
 
 
 def test_a_program_that_comes_back_is_asked_for_everything_again(bus: Bus) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 import zmq
 
+from bybitbus.publisher import SUBSCRIPTIONS_MARK
+
 Context = zmq.Context[zmq.Socket[bytes]]
 _CONTROL = "inproc://forwarder.control"
 
@@ -39,6 +41,7 @@ class Forwarder:
         front = context.socket(zmq.XPUB)
         front.linger = 0
         front.sndhwm = high_water_mark
+        front.rcvhwm = SUBSCRIPTIONS_MARK
         # Every subscribe must travel on, or a second subscriber would get no snapshot. Every
         # unsubscribe must too: the XSUB behind counts both, and passes on the last one only.
         # Known weakness: a client that subscribes twice to one topic on one socket is counted
@@ -48,6 +51,7 @@ class Forwarder:
         back = context.socket(zmq.XSUB)
         back.linger = 0
         back.rcvhwm = high_water_mark
+        back.sndhwm = SUBSCRIPTIONS_MARK
         for source in sources:
             back.connect(source)  # not there yet, or gone for a while: libzmq keeps trying
         control = context.socket(zmq.PAIR)
