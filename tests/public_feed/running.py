@@ -128,10 +128,13 @@ def leave_endpoint(run_dir, simulator):
 
 
 @contextlib.contextmanager
-def running_feed(run_dir, category="linear", *, topics=(), linger_s=30.0, calls_per_5s=500):
+def running_feed(
+    run_dir, category="linear", *, topics=(), linger_s=30.0, redundancy=1, calls_per_5s=500
+):
     """A feed that looks for its exchange in the run folder."""
+    only = {category: Feed(topics=topics)}
     settings = Settings(
-        feeds=Feeds(linger_s=linger_s, **{category: Feed(topics=topics)}),
+        feeds=Feeds(linger_s=linger_s, redundancy=redundancy, **only),
         rest=Rest(calls_per_5s=calls_per_5s),
     )
     feed = RunningFeed(run_dir, category, settings)

@@ -108,9 +108,10 @@ class Control:
         urllib.request.urlopen(f"{self._url}/faults", body, timeout=10).read()
 
     def carriers(self) -> int:
-        """Return how many connections carry every open topic."""
+        """Return how many connections carry every open topic of the category."""
         state = json.load(urllib.request.urlopen(f"{self._url}/state", timeout=10))
-        return min((topic["listeners"] for topic in state["topics"]), default=0)
+        listeners = [t["listeners"] for t in state["topics"] if t["category"] == "linear"]
+        return min(listeners, default=0)
 
 
 @contextlib.contextmanager
