@@ -14,19 +14,21 @@ from pathlib import Path
 
 import msgspec
 
-from tests.bench import feed, latency, memory, orders
+from tests.bench import feed, latency, memory, orders, symbols600
 
 _PARTS: dict[str, Callable[[], dict[str, float]]] = {
     "feed": feed.measure,
     "latency": latency.measure,
     "orders": orders.measure,
     "memory": memory.measure,
+    "symbols600": symbols600.measure,
 }
 _WHAT = {
     "feed": "Feed throughput: exchange frame to decoded message in another process",
     "latency": f"One-way latency at {latency.RATE_PER_S} messages per second",
     "orders": "Order round trip: client to acknowledgement of the exchange and back",
     "memory": "Resident memory with a few subscribers",
+    "symbols600": "600 symbols with books, trades and tickers at once, through the bus",
 }
 
 
@@ -42,7 +44,7 @@ def main() -> None:
         print(f"\n{_WHAT[name]}")
         found = _PARTS[name]()
         for figure, value in found.items():
-            print(f"  {figure:34} {value:>14,.2f}", flush=True)
+            print(f"  {figure:52} {value:>14,.2f}", flush=True)
         figures |= found
     options.out.parent.mkdir(parents=True, exist_ok=True)
     rounded = {name: round(value, 3) for name, value in figures.items()}

@@ -32,7 +32,7 @@ def serve(pipe: Connection, mode: str, count: int, rate_per_s: int) -> None:
             peer, _ = listener.accept()
             with peer:
                 peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                if not _shake_hands(peer):
+                if not shake_hands(peer):
                     continue
                 try:
                     _subscribe(peer, pipe)
@@ -49,7 +49,8 @@ def serve(pipe: Connection, mode: str, count: int, rate_per_s: int) -> None:
                     continue
 
 
-def _shake_hands(peer: socket.socket) -> bool:
+def shake_hands(peer: socket.socket) -> bool:
+    """Accept a public socket; return False where something else was asked for."""
     request = b""
     while b"\r\n\r\n" not in request:
         piece = peer.recv(4096)
@@ -80,7 +81,7 @@ def _subscribe(peer: socket.socket, pipe: Connection) -> None:
         if not piece:
             raise OSError("the reader left before it had subscribed")
         buffer += piece
-        texts, buffer = _client_texts(buffer)
+        texts, buffer = client_texts(buffer)
         for text in texts:
             request = msgspec.json.decode(text)
             if request.get("op") == "ping":
@@ -99,7 +100,8 @@ def _subscribe(peer: socket.socket, pipe: Connection) -> None:
     pipe.send("subscribed")
 
 
-def _client_texts(buffer: bytes) -> tuple[list[bytes], bytes]:
+def client_texts(buffer: bytes) -> tuple[list[bytes], bytes]:
+    """Return the whole text messages of a client, and what is left of the buffer."""
     # Clients mask what they send, which FrameReader (a client's reader) rightly refuses.
     texts = []
     while len(buffer) >= 6:
