@@ -104,6 +104,7 @@ class Lanes:
         receive, find = session.receive, self._topics.get
         counters = self.pipeline.counters
         ready: list[Arrived] = []
+        offered = 0
         for payload in payloads:
             message = receive(payload, now_ms)
             if message is None:
@@ -113,7 +114,7 @@ class Lanes:
                 counters["unasked"] += 1
                 continue
             topic.heard_ms[lane] = now_ms
-            counters["copies"] += 1  # less those that are published
+            offered += 1
             try:
                 ready += topic.copies.offer(lane, message, rx_ns, now_ms)
             except (LookupError, TypeError, AttributeError) as error:
@@ -125,6 +126,7 @@ class Lanes:
             if topic.copies.missed:
                 self._missed.append(message["topic"])
         counters["frames"] += len(payloads)
+        counters["copies"] += offered  # less those that are published
         self._publish(ready, now_ms, rx_ns)
         self._ask(now_ms)
 

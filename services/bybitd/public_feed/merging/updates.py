@@ -220,8 +220,9 @@ class Updates(Copies):
         return False
 
     def _publish(self, run: _Run, held: _Held) -> Arrived:
-        if self._u is not None and held.u <= self._u:
+        if self._u is not None and held.u != self._u + 1:
             self._recent.clear()
+        if self._u is not None and held.u <= self._u:
             for each in self._runs:
                 each.placed = False  # until it shows the same restart
         self._note(run, held.u, held.same, held.ts)
@@ -230,8 +231,7 @@ class Updates(Copies):
     def _note(self, run: _Run, u: int, same: Any, ts: int) -> None:
         recent = self._recent
         recent[u] = same
-        if len(recent) > _RECENT:
-            del recent[next(iter(recent))]
+        recent.pop(u - _RECENT, None)
         self._u, self._ts = u, ts
         run.begun = run.placed = True
         run.last_u = u
