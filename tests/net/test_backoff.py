@@ -47,12 +47,14 @@ def test_what_a_connection_lived_counts_as_waited_already() -> None:
     assert backoff.next_delay_s() == 0.25
 
 
-def test_what_counts_as_stable_is_for_the_owner_to_say() -> None:
+def test_a_quick_return_is_for_once_and_does_not_make_up_for_failures() -> None:
     backoff = Backoff(highest)
     for _ in range(5):
         backoff.next_delay_s()
-    backoff.ended(1.0, stable_s=0.5)
+    backoff.ended(1.0, quick=True)
     assert backoff.next_delay_s() == 0.25
+    backoff.ended(1.0)
+    assert backoff.next_delay_s() == 15.0
 
 
 def test_connections_that_stand_in_for_each_other_never_draw_the_same_delay() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 FIRST_S = 0.25
 CAP_S = 30.0
@@ -22,6 +23,7 @@ class Backoff:
     def __init__(self, uniform: Callable[[float, float], float]) -> None:
         self._uniform = uniform
         self._lived_s = 0.0
+        self._quick = False
         self.failures = 0
 
     def next_delay_s(self) -> float:
@@ -35,12 +37,16 @@ class Backoff:
         self.failures += 1
         lived_s, self._lived_s = self._lived_s, 0.0
         least_s = self._uniform(FIRST_S / 2, FIRST_S)
-        return max(least_s, self._uniform(ceiling / 2, ceiling) - lived_s)
+        quick, self._quick = self._quick, False
+        return least_s if quick else max(least_s, self._uniform(ceiling / 2, ceiling) - lived_s)
 
-    def ended(self, lived_s: float, stable_s: float = STABLE_S) -> None:
-        """Note how long a connection lived; a stable one starts the delays anew."""
+    def ended(self, lived_s: float, *, quick: bool = False) -> None:
+        """Note how long a connection lived; a stable one starts the delays anew. With `quick` the
+        next delay is short whatever it was, but the one after that is not.
+        """
         self._lived_s = lived_s
-        if lived_s >= stable_s:
+        self._quick = quick
+        if lived_s >= STABLE_S:
             self.failures = 0
 
 
@@ -58,6 +64,19 @@ def staggered(
         return uniform(low + part * number, low + part * (number + 1))
 
     return draw
+
+
+class Connects(Protocol):
+    """Connection attempts to one host, of which only so many are allowed in a while."""
+
+    def wait_s(self, now_s: float) -> float:
+        """Return how long to wait until an attempt is within the limit; 0 for now."""
+
+    def is_ample(self, now_s: float) -> bool:
+        """Tell whether there is so much left that attempts need not be spared."""
+
+    def spend(self, now_s: float) -> None:
+        """Note an attempt."""
 
 
 class ConnectBudget:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from bybitd.net.backoff import STABLE_S, Backoff, ConnectBudget
+from bybitd.net.backoff import STABLE_S, Backoff, ConnectBudget, Connects
 from bybitd.net.errors import ConnectFailed
 from bybitd.net.websocket import Connecting, WebSocketLink
 
@@ -81,7 +81,7 @@ class Connection:
         locate: Callable[[], Address | None],
         peer: Peer,
         *,
-        budget: ConnectBudget | None = None,
+        budget: Connects | None = None,
         quick_after_s: float = STABLE_S,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
@@ -228,8 +228,9 @@ class Connection:
     def _lose(self, link: WebSocketLink, reason: str) -> None:
         self._release(link)
         now_s = time.monotonic()
-        stable_s = self._quick_after_s if self._budget.is_ample(now_s) else STABLE_S
-        self._backoff.ended(now_s - self._opened_s, stable_s)
+        lived_s = now_s - self._opened_s
+        quick = lived_s >= self._quick_after_s and self._budget.is_ample(now_s)
+        self._backoff.ended(lived_s, quick=quick)
         self._change("waiting", reason)
         self._retry(self._backoff.next_delay_s())
         self._peer.lost(reason)

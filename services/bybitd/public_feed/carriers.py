@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from string import ascii_lowercase
 
-from bybitd.net.backoff import STABLE_S, ConnectBudget, staggered
+from bybitd.net.backoff import STABLE_S, Connects, staggered
 from bybitd.net.connection import Address, Reactor
 from bybitd.public_feed.bundle import QUICK_AFTER_S, Bundle
 from bybitd.public_feed.feed import Carrier, Feed
@@ -25,7 +25,7 @@ class Carriers:
     redundancy: int
     reactor: Reactor
     locate: Callable[[], Address | None]
-    budget: ConnectBudget
+    budget: Connects
     changed: Callable[[Feed], None]
 
     def new(self, number: int, feed: Feed) -> Carrier:

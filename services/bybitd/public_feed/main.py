@@ -6,10 +6,11 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bybitd.net.backoff import MAX_CONNECTS, ConnectBudget
 from bybitd.net.connection import Address
 from bybitd.net.ip_budget import Share
 from bybitd.net.rest import RestWorker
+from bybitd.net.shared_connects import FILE as CONNECTS_FILE
+from bybitd.net.shared_connects import SharedConnects
 from bybitd.public_feed.carriers import Carriers
 from bybitd.public_feed.configured import always_on
 from bybitd.public_feed.derived.view import View
@@ -54,14 +55,13 @@ def main(program: Program) -> None:
         state, reason = feed.condition(started=program.state != "starting")
         program.set_state(state, reason)
 
-    # The exchange counts the connections of an address, whichever program makes them.
-    budget = ConnectBudget(MAX_CONNECTS // len(settings.feed_programs()))
+    connects = SharedConnects(program.run_dir / CONNECTS_FILE)
     carriers = Carriers(
         category=category,
         redundancy=settings.feeds.redundancy,
         reactor=loop,
         locate=locate,
-        budget=budget,
+        budget=connects,
         changed=show,
     )
 
@@ -95,7 +95,7 @@ def main(program: Program) -> None:
     closing = [feed.close, fetcher.close, worker.close, callers.close, market_rest.close]
     system = None
     if program.name == settings.system_program():
-        system = SystemStream(program, find, gate, worker, budget, BEAT_S)
+        system = SystemStream(program, find, gate, worker, connects, BEAT_S)
         closing.append(system.close)
 
     def beat() -> None:
@@ -119,4 +119,4 @@ def main(program: Program) -> None:
     feed.start(time.time_ns())
     instruments.refresh()
     loop.call_every(BEAT_S, beat)
-    program.run(closing=closing)
+    program.run(closing=[*closing, connects.close])

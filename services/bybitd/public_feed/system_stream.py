@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bybitbus import topics as bus_topics
-from bybitd.net.backoff import ConnectBudget
+from bybitd.net.backoff import Connects
 from bybitd.net.connection import Address, Cancellable
 from bybitd.net.errors import RestError
 from bybitd.net.ip_gate import Gate
@@ -46,7 +46,7 @@ class SystemStream:
         find: Callable[[], Endpoints | None],
         gate: Gate,
         worker: RestWorker,
-        budget: ConnectBudget,
+        budget: Connects,
         beat_s: float,
     ) -> None:
         self._program = program

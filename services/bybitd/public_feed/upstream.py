@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Protocol
 
-from bybitd.net.backoff import STABLE_S, ConnectBudget
+from bybitd.net.backoff import STABLE_S, Connects
 from bybitd.net.connection import Address, Cancellable, Connection, Reactor
 from bybitd.venue import control
 from bybitd.venue.session import Acknowledged, Bad, Confirmed, Dead, Rejected, Session
@@ -59,7 +59,7 @@ class Upstream:
         *,
         rejected: Callable[[str, str], None],
         changed: Callable[[], None],
-        budget: ConnectBudget,
+        budget: Connects,
         confirmed: Callable[[str], None] = lambda _name: None,
         quick_after_s: float = STABLE_S,
         uniform: Callable[[float, float], float] = random.uniform,
