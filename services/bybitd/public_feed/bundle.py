@@ -75,9 +75,9 @@ class Bundle:
     def remove(self, name: str) -> None:
         """Carry a topic no longer."""
         self.desired.pop(name, None)
+        self._lanes.remove(name)
         for line in self.lines:
             line.remove(name)
-        self._lanes.remove(name)
 
     def ask_again(self, name: str, now_ms: int) -> None:
         """Have the exchange begin a topic anew on all of them."""

@@ -6,7 +6,7 @@ publishes it like the messages of a single connection. A topic is lost when no l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -77,8 +77,7 @@ class Lanes:
         """Note that a lane was asked for topics: what it brought before ends here."""
         self._connected.add(lane)
         ready: list[Arrived] = []
-        for name in names:
-            topic, channel = self._topics[name], self._channels[name]
+        for name, topic, channel in self._known(names):
             ready += topic.copies.lost(lane, now_ms)
             topic.asked_ms[lane] = topic.heard_ms[lane] = now_ms
             topic.lacking_ms[lane] = 0
@@ -134,20 +133,14 @@ class Lanes:
         """Note that a lane is gone. A topic that no other one carries is stale."""
         self._connected.discard(lane)
         ready: list[Arrived] = []
-        for name in names:
-            topic, channel = self._topics[name], self._channels[name]
+        for name, topic, channel in self._known(names):
             ready += topic.copies.lost(lane, now_ms)
             live = channel.health is Health.LIVE
             if not self._connected or (live and not self._is_carried(topic)):
                 self.pipeline.lost((name,), reason, now_ns)
-                self._want(
-                    name,
-                    (
-                        each
-                        for each in self._connected
-                        if now_ms - topic.asked_ms[each] > _SETTLED_MS
-                    ),
-                )
+                asked_ms = topic.asked_ms
+                settled = [n for n in self._connected if now_ms - asked_ms[n] > _SETTLED_MS]
+                self._want(name, settled)
             self._note(name, topic)
         self._publish(ready, now_ms, now_ns)
         self._ask(now_ms)
@@ -162,8 +155,8 @@ class Lanes:
         self._publish(ready, now_ms, now_ns)
         if now_ms >= self._look_ms:
             self._look_ms = now_ms + _LOOK_EVERY_MS
-            for name, topic in self._topics.items():
-                self._want(name, self._silent(topic, self._channels[name], now_ms))
+            for name, topic, channel in self._known(self._topics):
+                self._want(name, self._silent(topic, channel, now_ms))
         self._ask(now_ms)
 
     # What the pipeline needs of a session: the messages are decoded, asking concerns all lanes.
@@ -183,15 +176,21 @@ class Lanes:
         counters["frames"] -= len(ready)  # the pipeline counts them once more
         for rx_ns, arrived in groupby(ready, key=_read_at):
             self.pipeline.take(self, [each.message for each in arrived], rx_ns, now_ms)
-        for name in {each.message["topic"] for each in ready}:
-            if self._channels[name].health is Health.RESYNCING:
-                self._topics[name].copies.forget()
+        for _, topic, channel in self._known({each.message["topic"] for each in ready}):
+            if channel.health is Health.RESYNCING:
+                topic.copies.forget()
         missed, self._missed = self._missed, []
-        for name in dict.fromkeys(missed):
-            copies = self._topics[name].copies
-            if reason := copies.missed:
-                copies.forget()
+        for name, topic, _ in self._known(dict.fromkeys(missed)):
+            if reason := topic.copies.missed:
+                topic.copies.forget()
                 self.pipeline.missed(name, reason, self, now_ns, now_ms)
+
+    def _known(self, names: Iterable[str]) -> Iterator[tuple[str, _Topic, Channel]]:
+        """Yield what is still wanted of these topics."""
+        for name in names:
+            topic, channel = self._topics.get(name), self._channels.get(name)
+            if topic is not None and channel is not None:
+                yield name, topic, channel
 
     def _note(self, name: str, topic: _Topic) -> None:
         if topic.copies.missed:
