@@ -36,6 +36,11 @@ class _Topic:
         self.heard_ms = [0] * lanes
         self.lacking_ms = [0] * lanes
 
+    def is_settled(self, lane: int, now_ms: int) -> bool:
+        """Tell whether a lane has brought by now what it was asked for, or never will."""
+        asked_ms = self.asked_ms[lane]
+        return self.heard_ms[lane] > asked_ms or now_ms - asked_ms > _SETTLED_MS
+
 
 class Lanes:
     """The topics of one bundle of connections. `ask_again(lane, name, now_ms)` has a lane begin a
@@ -138,9 +143,10 @@ class Lanes:
             live = channel.health is Health.LIVE
             if not self._connected or (live and not self._is_carried(topic)):
                 self.pipeline.lost((name,), reason, now_ns)
-                asked_ms = topic.asked_ms
-                settled = [n for n in self._connected if now_ms - asked_ms[n] > _SETTLED_MS]
-                self._want(name, settled)
+                topic.copies.forget()
+                self._want(name, (n for n in self._connected if topic.is_settled(n, now_ms)))
+                if self._connected:
+                    channel.asked(now_ms)  # should nothing come of it, they are asked again
             self._note(name, topic)
         self._publish(ready, now_ms, now_ns)
         self._ask(now_ms)

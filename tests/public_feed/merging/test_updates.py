@@ -145,6 +145,24 @@ def test_what_nobody_brings_in_time_is_missing_for_good():
     assert offer(merging, 0, book(16)) == [16]
 
 
+def test_what_every_lane_has_passed_is_missing_for_good_at_once():
+    merging = started()
+    assert offer(merging, 0, book(12)) == []
+    assert not merging.missed
+    assert offer(merging, 1, book(13)) == []
+    assert merging.missed == "update 12 came after 10"
+
+
+def test_a_snapshot_of_one_lane_makes_good_what_the_other_has_lost():
+    merging = started()
+    merging.lost(1, 0)
+    assert offer(merging, 1, book(14, "snapshot")) == []
+    assert offer(merging, 0, book(12)) == [14]
+    assert not merging.missed
+    assert offer(merging, 0, book(13)) == []
+    assert offer(merging, 0, book(15)) == [15]
+
+
 def test_a_gap_of_the_only_lane_is_known_at_once():
     merging = started(0)
     assert offer(merging, 0, book(12)) == []

@@ -7,13 +7,13 @@ brings it. What can not be next yet waits in the queue of its lane:
   snapshot: another lane is about to bring what is between;
 * a restart (`u` goes back to 1): another lane may still bring the end of what was before.
 
-It waits until another lane has come as far, for `HOLD_MS` at most, and not at all where no other
-lane could bring anything. After that a snapshot is taken as it is, and a delta is handed on too: it
-does not follow, so the book is dropped and asked for anew.
+It waits until another lane has come as far, for `HOLD_MS` at most, and no longer than until no
+other lane can bring what is missing. Then a snapshot is taken as it is, while a delta says that an
+update is missing for good.
 
 Because of restarts a `u` alone does not say where a lane is. A lane is *placed* once it has brought
-a message that was published already (same `u` and `seq`) or that was published because it
-brought it; when the book restarts on one lane, the others are not placed until they show the same.
+a message that was published already (same `u` and `seq`), or that was published because it brought
+it; when the book restarts on one lane, the others are not placed until they show the same.
 What a lane brings before it is placed proves nothing and is never published as a continuation.
 """
 
@@ -190,20 +190,19 @@ class Updates(Copies):
         if run in self._left_over:
             return True
         others = [each for each in self._runs if each is not run and each.begun]
-        if run.placed and run.restarts:
-            return not all(each.restarts for each in others if each.placed)
-        if not run.placed and run.queue[0].whole:
-            return any(each.placed for each in others)
-        return bool(others)
+        if run.queue[0].whole and (run.restarts or not run.placed):
+            return any(each.placed and not each.queue for each in others)
+        # What a lane has passed it does not bring any more.
+        return any(not (each.placed and each.queue) for each in others)
 
     def _force(self, run: _Run, now_ms: int) -> Sequence[Arrived]:
         """Take the head of a queue although it does not follow."""
         head = run.queue[0]
         run.since_ms = now_ms
-        if head.whole and (run.placed or head.ts > self._ts or not self._somebody_is_placed()):
+        if head.whole and (run.placed or not self._is_older(head)):
             run.queue.popleft()
             return (self._publish(run, head),)
-        if run.placed or not self._somebody_is_placed():
+        if not head.whole and (run.placed or not any(each.placed for each in self._runs)):
             self.missed = f"update {head.u} came after {self._u}"
         else:
             run.queue.clear()  # older than what was published: not worth to wait for
@@ -239,8 +238,14 @@ class Updates(Copies):
     def _is_known(self, held: _Held) -> bool:
         return held.u in self._recent and self._recent[held.u] == held.same
 
-    def _somebody_is_placed(self) -> bool:
-        return any(run.placed for run in self._runs)
+    def _is_older(self, held: _Held) -> bool:
+        """Tell whether a snapshot was made before what was published last; both its time and the
+        cross sequence must say so.
+        """
+        last = None if self._u is None else self._recent.get(self._u)
+        if isinstance(last, int) and isinstance(held.same, int) and held.same >= last:
+            return False
+        return held.ts < self._ts
 
 
 def _in_turn(run: _Run, u: int, seq: Any) -> bool:
