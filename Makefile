@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test check format bench chaos ledger storm clean
+.PHONY: run test check format bench chaos ledger storm redundancy clean
 
 # The stamp changes when the dependencies do; everything else runs from the source tree.
 $(VENV)/.installed: pyproject.toml
@@ -45,6 +45,10 @@ ledger: $(VENV)/.installed
 storm: $(VENV)/.installed
 	$(BIN)/python -m tests.order_execution.storm --clients $(or $(CLIENTS),20) \
 		--seconds $(or $(SECONDS),60)
+
+# One of two connections is cut each second, under load: nothing may be lost.
+redundancy: $(VENV)/.installed
+	$(BIN)/python -m tests.redundancy --cuts $(or $(CUTS),60)
 
 clean:
 	rm -rf $(VENV) build

@@ -17,7 +17,7 @@ def main() -> int:
     options = parser.parse_args()
     clean = True
     for redundancy in (2, 1):
-        cuts = options.cuts if redundancy > 1 else min(options.cuts, 10)
+        cuts = options.cuts if redundancy > 1 else min(options.cuts, 5)
         tally = campaign.run(
             cuts, redundancy=redundancy, rate_per_s=options.rate, symbols=options.symbols
         )
