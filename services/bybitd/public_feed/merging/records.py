@@ -13,7 +13,7 @@ from typing import Final
 
 from bybitd.public_feed.merging.copies import Arrived, Copies, Message
 
-_RECENT: Final = 512  # so many published deltas are known again when another lane brings them
+_RECENT: Final = 128  # so many published deltas are known again when another lane brings them
 
 
 class Records(Copies):

@@ -26,7 +26,7 @@ from typing import Any, Final, NamedTuple
 from bybitd.public_feed.merging.copies import Arrived, Copies, Message
 
 HOLD_MS: Final = 500
-_RECENT: Final = 512  # so many published messages are known again when another lane brings them
+_RECENT: Final = 128  # so many published messages are known again when another lane brings them
 
 
 class _Held(NamedTuple):
