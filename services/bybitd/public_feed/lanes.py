@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 from bybitd.public_feed.channel import Channel
@@ -18,6 +19,7 @@ from bybitd.public_feed.published import Health
 from bybitd.venue.session import Session
 from bybitd.venue.topics import check
 
+_READ_AT: Final = attrgetter("rx_ns")
 _LOOK_EVERY_MS: Final = 2_500
 SILENT_MS: Final = 10_000  # a lane that brings nothing of a topic that flows is asked for it again
 _SETTLED_MS: Final = 2_000  # within this a topic that was asked for has come, or soon will
@@ -131,8 +133,10 @@ class Lanes:
                 self._missed.append(message["topic"])
         counters["frames"] += len(payloads)
         counters["copies"] += offered  # less those that are published
-        self._publish(ready, now_ms, rx_ns)
-        self._ask(now_ms)
+        if ready or self._missed:
+            self._publish(ready, now_ms, rx_ns)
+        if self._to_ask:
+            self._ask(now_ms)
 
     def lost(self, lane: int, names: Iterable[str], reason: str, now_ms: int, now_ns: int) -> None:
         """Note that a lane is gone. A topic that no other one carries is stale."""
@@ -178,13 +182,15 @@ class Lanes:
 
     def _publish(self, ready: Sequence[Arrived], now_ms: int, now_ns: int) -> None:
         counters = self.pipeline.counters
-        counters["copies"] -= len(ready)
-        counters["frames"] -= len(ready)  # the pipeline counts them once more
-        for rx_ns, arrived in groupby(ready, key=_read_at):
+        resyncs = counters["resyncs"]
+        for rx_ns, arrived in groupby(ready, key=_READ_AT):
             self.pipeline.take(self, [each.message for each in arrived], rx_ns, now_ms)
-        for _, topic, channel in self._known({each.message["topic"] for each in ready}):
-            if channel.health is Health.RESYNCING:
-                topic.copies.forget()
+        counters["copies"] -= len(ready)
+        counters["frames"] -= len(ready)  # the pipeline has counted them once more
+        if counters["resyncs"] != resyncs:
+            for _, topic, channel in self._known({each.message["topic"] for each in ready}):
+                if channel.health is Health.RESYNCING:
+                    topic.copies.forget()
         missed, self._missed = self._missed, []
         for name, topic, _ in self._known(dict.fromkeys(missed)):
             if reason := topic.copies.missed:
@@ -229,7 +235,3 @@ class Lanes:
                 topic.lacking_ms[lane] = 0
                 silent.append(lane)
         return silent
-
-
-def _read_at(arrived: Arrived) -> int:
-    return arrived.rx_ns

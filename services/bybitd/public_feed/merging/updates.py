@@ -76,16 +76,18 @@ class Updates(Copies):
         """Take one message; see `Copies`."""
         data = message["data"]
         u, same = data["u"], data.get("seq")
-        arrived = Arrived(message, rx_ns)
-        run = self._runs[lane]
-        if run.placed and self._u is not None and u == self._u + 1 and _in_turn(run, u, same):
+        run, last = self._runs[lane], self._u
+        if run.placed and last is not None and u == last + 1 and _in_turn(run, u, same):
             self._note(run, u, same, message["ts"])
+            arrived = Arrived(message, rx_ns)
             return (arrived, *self._go_on(now_ms)) if self._waits else (arrived,)
         if u in self._recent and self._recent[u] == same:
             run.begun = run.placed = True
             run.last_u = u
-            run.queue.clear()  # whatever waited was before this
+            if run.queue:
+                run.queue.clear()  # whatever waited was before this
             return ()
+        arrived = Arrived(message, rx_ns)
         held = _Held(u, message["type"] != "delta" or u == 1, same, message["ts"], arrived)
         if not isinstance(u, int) or not isinstance(held.ts, int):
             raise TypeError("u and ts must be whole numbers")
