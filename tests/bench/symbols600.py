@@ -31,8 +31,9 @@ from tests.bench.feed import point_at
 from tests.bench.figures import child, expect, median, percentile
 
 SYMBOLS = 600
-_STEP_S = 2.5
-_STEPS = (0.95, 0.85, 0.75, 0.65, 0.5, 0.35)  # of what comes through when nobody paces it
+_STEP_S = 2.0
+_STEPS = 5  # so often is the range halved, which begins with these parts of what an unpaced flood
+_LEAST, _MOST = 0.25, 1.0  # brings into the feed
 _LATEST_S = 0.25  # a rate is sustained when the last message of a step is not later than this
 _CALM = 0.5  # latency is measured at this part of the sustained rate
 _CONFIG = """
@@ -281,24 +282,27 @@ def _campaign(name: str, shards: int = 1, redundancy: int = 1) -> dict[str, floa
     """Find the highest rate that is sustained, then look closer at half of it."""
     with setting(SYMBOLS, shards=shards, redundancy=redundancy) as it:
         most = it.run(0.0).rate_per_s
-        best = None
-        for part in _STEPS:
-            step = it.run(part * most)
+        low, high, best = _LEAST * most, _MOST * most, None
+        for _ in range(_STEPS):
+            rate = (low + high) / 2
+            step = it.run(rate)
             if step.sustained:
-                best = step
-                break
-        rate = 0.0 if best is None else best.rate_per_s
-        calm = it.run(_CALM * (rate or most * _STEPS[-1]), 4.0)
+                low, best = rate, step
+            else:
+                high = rate
+        best = best or it.run(low)
+        rate = best.rate_per_s if best.sustained else 0.0
+        calm = it.run(_CALM * low, 4.0)
         delays = calm.report.delays
         figures = {
             f"{name}_msgs_per_s": rate,
             f"{name}_unpaced_msgs_per_s": most,
-            f"{name}_lost": float(step.lost + calm.lost),
+            f"{name}_lost": float(best.lost + calm.lost),
             f"{name}_latency_rate_per_s": calm.rate_per_s,
             f"{name}_p50_us": percentile(delays, 50) / 1000,
             f"{name}_p99_us": percentile(delays, 99) / 1000,
         }
-        for program, cpu_us in (best or calm).cpu_us.items():
+        for program, cpu_us in best.cpu_us.items():
             figures[f"{name}_cpu_us_per_msg_{program}"] = cpu_us
         for program, size in it.rss_mb().items():
             figures[f"{name}_rss_mb_{program}"] = size
