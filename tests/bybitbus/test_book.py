@@ -141,13 +141,44 @@ def test_a_message_that_is_no_book_makes_it_invalid_and_does_not_raise(data: Any
     assert book.problem == "a message that is no order book; waiting for a snapshot"
 
 
-def test_a_stale_feed_makes_the_book_invalid_until_it_is_live_again() -> None:
+def test_a_stale_feed_makes_the_book_invalid_until_a_fresh_message_and_the_word_live() -> None:
     book = filled()
     assert not book.apply(state("stale", "silent for 5 s"))
     assert book.problem == "stale: silent for 5 s"
     assert book.best_bid is None
+    assert not book.apply(event("delta", [["10.0", "4"]], []))
     assert book.apply(state("live"))
-    assert book.best_bid == "10.0"
+    assert book.bids(1) == [("10.0", "4")]
+
+
+def test_live_alone_does_not_make_an_old_book_valid_again() -> None:
+    book = filled()
+    book.apply(state("stale", "silent for 5 s"))
+    assert not book.apply(state("live"))
+    assert book.problem == "waiting for a fresh message"
+    assert book.apply(event("delta", [["10.0", "4"]], []))
+
+
+def test_a_book_keeps_no_more_levels_than_its_depth() -> None:
+    book = Book("linear.orderbook.1.BTCUSDT.")
+    kept = event("snapshot", [["10", "1"]], [["11", "1"]], Verdict.FIRST)
+    assert book.apply(kept._replace(topic=book.topic))
+    better = event("delta", [["10.5", "1"]], [["10.7", "1"]])
+    assert book.apply(better._replace(topic=book.topic))
+    assert (book.bids(), book.asks()) == ([("10.5", "1")], [("10.7", "1")])
+
+
+def test_an_rpi_book_has_both_sizes_and_its_rpi_orders_may_cross() -> None:
+    book = Book("linear.orderbook.rpi.BTCUSDT.")
+    bids, asks = [["10.5", "0", "3"], ["10", "1", "0"]], [["10.2", "2", "1"]]
+    assert book.apply(event("snapshot", bids, asks)._replace(topic=book.topic))
+    assert book.bids() == [("10.5", "0", "3"), ("10", "1", "0")]
+    gone = event("delta", [["10.5", "0", "0"]], [["10.2", "0", "1"]])
+    assert book.apply(gone._replace(topic=book.topic))
+    assert (book.bids(), book.asks()) == ([("10", "1", "0")], [("10.2", "0", "1")])
+    crossing = event("delta", [["11", "1", "0"]], [["10.9", "1", "0"]])
+    assert not book.apply(crossing._replace(topic=book.topic))
+    assert book.problem == "bids reach asks; waiting for a snapshot"
 
 
 def test_a_feed_that_fetches_anew_makes_the_book_wait_for_a_snapshot_although_it_is_live() -> None:

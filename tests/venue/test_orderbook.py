@@ -92,6 +92,23 @@ def test_update_id_1_replaces_the_book_whatever_came_before(kind: str) -> None:
     assert book.apply(message("delta", 2, [["20", "3"]], [])) is APPLIED
 
 
+def test_a_delta_that_replaced_the_book_says_that_it_is_a_snapshot() -> None:
+    book = started([["10", "1"]], [["11", "1"]])
+    restart, delta = message("delta", 1, [["20", "2"]], []), message("delta", 2, [["20", "3"]], [])
+    book.apply(restart)
+    book.apply(delta)
+    assert (restart["type"], delta["type"]) == ("snapshot", "delta")
+
+
+def test_an_old_update_id_on_a_newer_change_shows_that_a_restart_was_lost() -> None:
+    book = started([["10", "1"]], [["11", "1"]])
+    newer = message("delta", 2, [["10", "5"]], [])
+    newer["data"]["seq"] = 1_001  # the book's last is 1000
+    outcome = book.apply(newer)
+    assert (outcome.result, outcome.resync) == (Result.GAP, True)
+    assert book.message() is None
+
+
 def test_a_level_1_book_that_is_sent_again_is_a_sign_of_life() -> None:
     book = OrderBook("orderbook.1.SOLUSDT", 1)
     first = envelope("ws_orderbook.1")

@@ -167,12 +167,12 @@ def _show_book(held: Book, options: argparse.Namespace) -> None:
         print(f"{held.topic} seq {held.seq} bid {_level(bids)} ask {_level(asks)}", flush=True)
         return
     print(f"{display.paint(held.topic, 'bold')} seq {held.seq}")
-    rows = [(price, size, "ask") for price, size in reversed(asks)]
-    rows += [(price, size, "bid") for price, size in bids]
+    rows = [(price, size, "ask") for price, size, *_ in reversed(asks)]
+    rows += [(price, size, "bid") for price, size, *_ in bids]
     width = max((len(price) for price, _, _ in rows), default=0)
     for price, size, side in rows:
         print(side, display.paint(price.rjust(width), "red" if side == "ask" else "green"), size)
 
 
-def _level(levels: Sequence[tuple[str, str]]) -> str:
+def _level(levels: Sequence[tuple[str, ...]]) -> str:
     return " x ".join(levels[0]) if levels else "none"

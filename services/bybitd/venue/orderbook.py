@@ -7,8 +7,10 @@ is its greatest key and one loop serves both. The best keys are kept, so a messa
 levels only; a side is searched again only when its best level goes.
 
 Continuity: a delta must carry the last `u` + 1; `u` = 1 (the service restarted) or a snapshot
-replaces the book, whatever its `u`. The exchange sends no checksum, so this, the order of levels
-and "bids below asks" is all that can be proved, and a book that fails one of them is dropped.
+replaces the book, whatever its `u`. An older `u` is a repeat only where the cross sequence `seq` is
+not newer either. A message that replaced the book is marked `type: snapshot`. The exchange sends no
+checksum, so this, the order of levels and "bids below asks" is all that can be proved, and a book
+that fails one of them is dropped.
 """
 
 from __future__ import annotations
@@ -110,8 +112,9 @@ class OrderBook:
             if last is None:
                 return WAITING
             if u != last + 1:
-                if u <= last:
+                if u <= last and data["seq"] <= self._last["data"]["seq"]:
                     return DUPLICATE
+                # An old id on a new change: the ids began anew, and that snapshot was lost.
                 return self._fail(Result.GAP, f"update {u} came after {last}")
             bids, asks = self._bids, self._asks
             if changed := data["b"]:
@@ -199,6 +202,8 @@ class OrderBook:
             return self._fail(Result.CROSSED, crossed)
         self._u = u
         self._last = message
+        # A reader must not have to know that u = 1 makes a delta whole.
+        message["type"] = "snapshot"
         # Level 1 is sent again every 3 s when nothing changes, with the same u.
         return REPEATED if repeated else APPLIED
 
