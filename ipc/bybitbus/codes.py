@@ -42,6 +42,7 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"  # the program that serves this op is not up: nothing was done
     NOT_READY = "not_ready"  # the program is up but must not serve this yet
     NOT_FOUND = "not_found"
+    GONE = "gone"  # it was there, and is not kept any more
     DEADLINE_PASSED = "deadline_passed"  # dropped before anything was sent
     ID_REUSED = "id_reused"  # an orderLinkId that stands for another order
     RATE_LIMITED = "rate_limited"

@@ -52,6 +52,7 @@ OPS: dict[str, Op] = {
     "account.fee-rate": Op(Route.PRIVATE_STREAM, False),
     "account.info": Op(Route.PRIVATE_STREAM, False),
     "market.snapshot": Op(Route.PUBLIC_FEED, False),
+    "market.replay": Op(Route.PUBLIC_FEED, False),
     "market.instruments": Op(Route.PUBLIC_FEED, False),
     "market.rest": Op(Route.PUBLIC_FEED, False),
     "gateway.hello": Op(Route.BUS, False),

@@ -64,6 +64,7 @@ class Feeds(_Section, frozen=True):
     linger_s: Seconds = 30.0
     book_interval_ms: Milliseconds = 100
     redundancy: Annotated[int, msgspec.Meta(ge=1, le=3)] = 1
+    replay_bytes: Annotated[int, msgspec.Meta(ge=0)] = 33_554_432
     spot: Feed = Feed()
     linear: Feed = Feed()
     inverse: Feed = Feed()

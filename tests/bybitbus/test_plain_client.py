@@ -38,7 +38,7 @@ def gateway(run_dir: Path, *, lose: bool = False) -> Iterator[None]:
             publisher.publish("linear.publicTrade.BTCUSDT.", {"type": "snapshot", "data": [{}]})
             if any(topic == BOOK and joined for topic, joined in publisher.subscriptions()):
                 publisher.resend(BOOK, {"type": "snapshot", "data": data})
-                publisher._seq[BOOK] += lose
+                publisher._topics[BOOK].seq += lose
             for call in server.calls():
                 args = call.request.args
                 call.succeed({"orderId": "1", "orderLinkId": args["orderLinkId"]})

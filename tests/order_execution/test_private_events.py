@@ -109,7 +109,7 @@ def test_messages_without_a_hole_are_only_handed_over(wired: Wired) -> None:
 @pytest.mark.parametrize("resend", [False, True])
 def test_a_hole_is_noticed_also_when_a_repetition_shows_it(wired: Wired, resend: bool) -> None:
     wired.send("a")
-    wired.publisher._seq[TOPIC] += 2
+    wired.publisher._topics[TOPIC].seq += 2
     wired.send("b", resend=resend)
     assert len(wired.holes) == 2
     assert "missing" in wired.holes[1]

@@ -2,6 +2,8 @@
 
 import json
 
+from bybitbus import codec
+from bybitbus.outgoing import Outgoing
 from bybitbus.topics import split
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.share import Share
@@ -47,21 +49,23 @@ def trade(i, topic="publicTrade.BTCUSDT"):
     return {"topic": topic, "type": "snapshot", "ts": 1_700_000_000_000, "data": [row]}
 
 
-class FakeOutlet:
-    """Keeps what is published: (topic, body), a copy as it stood, resends marked."""
+class FakeOutlet(Outgoing):
+    """A publisher that keeps what it sends: (topic, body) without our stamps, resends marked.
+    `frames` has the bytes.
+    """
 
-    def __init__(self):
+    def __init__(self, replay_bytes=1 << 20):
         self.sent = []
-        self._seq = {}
+        self.frames = []
+        super().__init__(77, self._take, lambda: 0)
+        self.keep(replay_bytes)
 
-    def publish(self, topic, body, rx_ns=None):
-        self._seq[topic] = body["seq"] = self._seq.get(topic, 0) + 1
-        self.sent.append((topic, dict(body)))
-        return body["seq"]
-
-    def resend(self, topic, body, rx_ns=None):
-        body.update(seq=self._seq.get(topic, 0), resend=True)
-        self.sent.append((topic, dict(body)))
+    def _take(self, topic, body):
+        self.frames.append((topic.decode(), body))
+        message = codec.decode_event(body)
+        for ours in ("epoch", "rx", "tx"):
+            message.pop(ours, None)
+        self.sent.append((topic.decode(), message))
 
     def of(self, topic):
         return [body for name, body in self.sent if name == topic]

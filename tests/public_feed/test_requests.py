@@ -29,7 +29,7 @@ class FakeCall:
 
 
 def requests(desk, *rows):
-    return Requests(desk.feed, FakeInstruments(*rows), 77, lambda topic: desk.outlet._seq[topic])
+    return Requests(desk.feed, FakeInstruments(*rows), desk.outlet)
 
 
 def ask(desk, op, *rows, **args):

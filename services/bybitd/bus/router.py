@@ -108,7 +108,8 @@ class Router(Generic[Waiter]):
         # What is wrong with the rest is for the program to say.
         topic, symbol = args.get("topic"), args.get("symbol")
         if isinstance(topic, str):
-            name = topic.removesuffix(".").removeprefix(f"{category}.")
+            name = topic.removesuffix(".").removeprefix("gateway.feed.")
+            name = name.removeprefix(f"{category}.")
             return shard_of_topic(category, name, self._shards[category])
         if isinstance(symbol, str):
             return shard_of(symbol, self._shards[category])

@@ -35,6 +35,9 @@ class Outlet(Protocol):
     def resend(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> None:
         """Send state again."""
 
+    def forget(self, topic: str) -> None:
+        """Keep no messages of a topic that nobody reads any more."""
+
 
 class Line(Protocol):
     """What is said of one connection."""
@@ -266,8 +269,8 @@ class Feed:
 
     def _hide(self, name: str, reason: str, now_ns: int) -> None:
         view = self.views.pop(name)
-        del self._by_topic[view.topic], self._by_topic[view.feed_topic]
         self.pipeline.hide(view, self.channels.get(view.source), reason, now_ns)
+        self._forget(view)
 
     def _open(self, name: str, now_ns: int) -> None:
         channel = Channel(check(self.category, name), now_ns)
@@ -286,12 +289,17 @@ class Feed:
     def _drop(self, name: str, reason: str, now_ns: int) -> None:
         channel = self.channels[name]
         self.pipeline.gone(name, reason, now_ns)
-        del self._by_topic[channel.topic], self._by_topic[channel.feed_topic]
+        self._forget(channel)
         carrier = self._carried_by.pop(name)
         carrier.remove(name)
         if not carrier.desired and carrier is not self.carriers[0]:
             self.carriers.remove(carrier)
             carrier.close()
+
+    def _forget(self, held: Published) -> None:
+        for topic in (held.topic, held.feed_topic):
+            del self._by_topic[topic]
+            self._outlet.forget(topic)
 
     def _add_carrier(self) -> Carrier:
         carrier = self._new_carrier(len(self.carriers), self)

@@ -41,6 +41,7 @@ def main(program: Program) -> None:
     settings, loop = program.settings, program.loop
     share = share_of(program.name, settings.feeds)
     category = share.category
+    program.publisher.keep(settings.feeds.replay_bytes)
 
     def find() -> Endpoints | None:
         return endpoints(settings, program.run_dir)
@@ -90,7 +91,7 @@ def main(program: Program) -> None:
     seeds = Seeds(category, feed.channels, feed.views, errands, feed.pipeline, fetcher)
     filling = Filling(category, feed.channels, errands, feed.pipeline, fetcher)
     market_rest = MarketRest(category, loop, find, gate)
-    requests = Requests(feed, instruments, program.publisher.epoch, program.publisher.seq)
+    requests = Requests(feed, instruments, program.publisher)
 
     closing = [feed.close, fetcher.close, worker.close, callers.close, market_rest.close]
     system = None

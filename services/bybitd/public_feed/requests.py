@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from bybitbus import topics as bus_topics
 from bybitbus.codes import Code
-from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.offered import offered
 from bybitd.public_feed.published import Health
+from bybitd.public_feed.refusal import Refusal, refuse
+from bybitd.public_feed.replay import Source, replay
 from bybitd.runtime.instruments import Instruments
 from bybitd.settings import feed_program
 from bybitd.venue.errors import TopicError
@@ -19,36 +20,26 @@ from bybitd.venue.errors import TopicError
 Handler = Callable[[Call], None]
 _FIELDS: Final = {
     "market.snapshot": (("category", "topic"), ()),
+    "market.replay": (("category", "topic", "epoch"), ("from", "to")),
     "market.instruments": (("category",), ("symbol",)),
 }
-
-
-class Refusal(Exception):
-    """Carries the error of a request to where it is answered."""
-
-    def __init__(self, body: ErrorBody) -> None:
-        super().__init__(body.message)
-        self.body = body
+_NUMBERS: Final = frozenset({"epoch", "from", "to"})
+_FEED_PREFIX: Final = "gateway.feed."
 
 
 class Requests:
-    """Answers from what the feed holds; nothing here asks the exchange.
+    """Answers from what the feed holds and has sent; nothing here asks the exchange."""
 
-    `seq(topic)` is the number of the last message of a topic, within `epoch`.
-    """
-
-    def __init__(
-        self, feed: Feed, instruments: Instruments, epoch: int, seq: Callable[[str], int]
-    ) -> None:
+    def __init__(self, feed: Feed, instruments: Instruments, published: Source) -> None:
         self._feed = feed
         self._instruments = instruments
-        self._epoch = epoch
-        self._seq = seq
+        self._published = published
 
     def handlers(self) -> dict[str, Handler]:
         """Return the ops with what serves them."""
         return {
             "market.snapshot": self._serving(self.snapshot),
+            "market.replay": self._serving(self.replay),
             "market.instruments": self._serving(self.list_instruments),
         }
 
@@ -62,21 +53,37 @@ class Requests:
         topic = bus_topics.join(self._feed.category, name)
         held = self._feed.find(topic)
         if held is None:
-            raise _refuse(
+            raise refuse(
                 Code.NOT_FOUND, f"nobody subscribes to {topic}", f"subscribe to {topic} first"
             )
         if not held.has_state:
             hint = "its events are not repeated"
-            raise _refuse(Code.NOT_FOUND, f"{held.topic} has no state", hint)
+            raise refuse(Code.NOT_FOUND, f"{held.topic} has no state", hint)
         body = held.message() if held.health is Health.LIVE else None
         if body is None:
             state = f"{held.health}: {held.reason}".removesuffix(": ")
             message = f"{held.topic} holds nothing that can be trusted ({state})"
             hint = f"wait for gateway.feed.{held.topic} to say live"
-            raise _refuse(Code.NOT_READY, message, hint, retry_safe=True)
-        seq = self._seq(held.topic)
-        body.update(seq=seq, epoch=self._epoch, rx=held.rx_ns)
-        return {"topic": held.topic, "seq": seq, "epoch": self._epoch, "body": body}
+            raise refuse(Code.NOT_READY, message, hint, retry_safe=True)
+        seq, epoch = self._published.seq(held.topic), self._published.epoch
+        body.update(seq=seq, epoch=epoch, rx=held.rx_ns)
+        return {"topic": held.topic, "seq": seq, "epoch": epoch, "body": body}
+
+    def replay(self, args: dict[str, Any]) -> dict[str, Any]:
+        """Return messages that were published before, as they went out.
+
+        Raises:
+            Refusal: `unknown_topic`, `not_found`, `gone`, `bad_field`.
+        """
+        written = args["topic"]
+        about = written.removeprefix(_FEED_PREFIX)
+        topic = bus_topics.join(self._feed.category, self._name(about))
+        if about is not written:
+            topic = _FEED_PREFIX + topic
+        if not self._published.seq(topic):
+            message = f"nothing was published on {topic} yet"
+            raise refuse(Code.NOT_FOUND, message, f"subscribe to {topic} first")
+        return replay(self._published, topic, args)
 
     def list_instruments(self, args: dict[str, Any]) -> dict[str, Any]:
         """Return the exchange's instrument rows, of one symbol or all.
@@ -87,10 +94,10 @@ class Requests:
         instruments, category, symbol = self._instruments, self._feed.category, args.get("symbol")
         if not instruments.fetched_ns:
             message = f"the instruments of {category} are not there yet: {instruments.problem}"
-            raise _refuse(Code.NOT_READY, message, "try again in a second", retry_safe=True)
+            raise refuse(Code.NOT_READY, message, "try again in a second", retry_safe=True)
         rows = instruments.rows(symbol)
         if symbol is not None and not rows:
-            raise _refuse(
+            raise refuse(
                 Code.NOT_FOUND,
                 f"args.symbol: {category} lists no {symbol!r}",
                 "symbols are upper case; market.instruments without symbol lists all",
@@ -115,16 +122,17 @@ class Requests:
         known = (*required, *optional)
         for field in sorted(args.keys() - set(known)):
             hint = f"it takes {', '.join(known)}"
-            raise _refuse(Code.UNKNOWN_FIELD, f"args.{field}: {op} has no such field", hint)
+            raise refuse(Code.UNKNOWN_FIELD, f"args.{field}: {op} has no such field", hint)
         for field in required:
             if field not in args:
-                raise _refuse(Code.MISSING_FIELD, f"args.{field}: {op} needs it", "")
+                raise refuse(Code.MISSING_FIELD, f"args.{field}: {op} needs it", "")
         for field, value in args.items():
-            if not isinstance(value, str):
+            kind, name = (int, "whole number") if field in _NUMBERS else (str, "string")
+            if type(value) is not kind:
                 what = type(value).__name__
-                raise _refuse(Code.BAD_FIELD, f"args.{field}: must be a string, not {what}", "")
+                raise refuse(Code.BAD_FIELD, f"args.{field}: must be a {name}, not {what}", "")
         if args["category"] != self._feed.category:
-            raise _refuse(
+            raise refuse(
                 Code.BAD_FIELD,
                 f"args.category: {args['category']!r} is not served here, "
                 f"but {self._feed.category!r} is",
@@ -139,14 +147,10 @@ class Requests:
             name = offered(category, rest if stream == category else bare).name
         except TopicError as error:
             message = f"args.topic: {written!r} is no topic of {category}: {error.problem}"
-            raise _refuse(Code.UNKNOWN_TOPIC, message, error.hint) from None
+            raise refuse(Code.UNKNOWN_TOPIC, message, error.hint) from None
         share = self._feed.share
         if not share.owns(name):
             message = f"args.topic: {written!r} is not carried by this program"
             hint = f"send it to the bus, or to {share.program_of(name)}"
-            raise _refuse(Code.BAD_FIELD, message, hint)
+            raise refuse(Code.BAD_FIELD, message, hint)
         return name
-
-
-def _refuse(code: Code, message: str, hint: str, *, retry_safe: bool = False) -> Refusal:
-    return Refusal(gateway_error(code, message, hint=hint, retry_safe=retry_safe))
