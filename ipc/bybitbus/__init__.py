@@ -9,6 +9,7 @@ from bybitbus.client import Client
 from bybitbus.codes import PROTOCOL_VERSION, Code, Origin, Outcome
 from bybitbus.errors import BusError, NoAnswer, Refused, RequestError
 from bybitbus.events import Event
+from bybitbus.follower import Follower
 from bybitbus.sequence import Verdict
 from bybitbus.subscriber import Subscriber
 
@@ -19,6 +20,7 @@ __all__ = [
     "Client",
     "Code",
     "Event",
+    "Follower",
     "NoAnswer",
     "Origin",
     "Outcome",

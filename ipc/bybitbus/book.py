@@ -119,10 +119,9 @@ class Book:
         state, reason = body.get("state"), body.get("reason", "")
         self._stale = "" if state == "live" else f"{state}: {reason}"
         if state != "live":
-            # The message that made it live may be the one that was lost on the way to here.
+            # The message that makes it live again may be the one that is lost on the way to here.
+            # What is held goes on from there even so: after a break that message is a snapshot.
             self._old = "waiting for a fresh message"
-        if state == "resyncing":
-            self._drop("the gateway fetches the book anew; waiting for a snapshot")
 
     def _drop(self, why: str) -> None:
         self._bids, self._asks = _Side(), _Side()

@@ -83,3 +83,11 @@ class Sequences:
         """Return the last `seq` of `topic`, None before its first message."""
         last = self._last.get(topic)
         return None if last is None else last[1]
+
+    def last(self, topic: str) -> tuple[int, int] | None:
+        """Return the last `epoch` and `seq` of `topic`, None before its first message."""
+        return self._last.get(topic)
+
+    def all(self) -> dict[str, tuple[int, int]]:
+        """Return the last `epoch` and `seq` of each topic of which something has come."""
+        return dict(self._last)

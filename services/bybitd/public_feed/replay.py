@@ -45,6 +45,8 @@ def replay(source: Source, topic: str, args: dict[str, Any]) -> dict[str, Any]:
         message = f"args.from: {first} was not published yet; the last number of {topic} is {last}"
         raise refuse(Code.BAD_FIELD, message, "numbers begin with 1")
     if args.get("to", first) < first:
+        if "from" not in args:
+            raise _gone(f"args.to: message {args['to']} of {topic} is not kept any more")
         message = f"args.to: {args['to']} is below args.from, which is {first}"
         raise refuse(Code.BAD_FIELD, message, "")
     wanted = range(first, end + 1)

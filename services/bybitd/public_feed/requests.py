@@ -10,7 +10,7 @@ from bybitbus.codes import Code
 from bybitbus.server import Call
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.offered import offered
-from bybitd.public_feed.published import Health
+from bybitd.public_feed.published import Health, Published
 from bybitd.public_feed.refusal import Refusal, refuse
 from bybitd.public_feed.replay import Source, replay
 from bybitd.runtime.instruments import Instruments
@@ -49,13 +49,14 @@ class Requests:
         Raises:
             Refusal: `unknown_topic`, `bad_field`, `not_found`, `not_ready`.
         """
-        name = self._name(args["topic"])
-        topic = bus_topics.join(self._feed.category, name)
+        topic = self._topic(args["topic"])
         held = self._feed.find(topic)
         if held is None:
             raise refuse(
                 Code.NOT_FOUND, f"nobody subscribes to {topic}", f"subscribe to {topic} first"
             )
+        if topic == held.feed_topic:
+            return self._numbered(topic, self._state_of(held))
         if not held.has_state:
             hint = "its events are not repeated"
             raise refuse(Code.NOT_FOUND, f"{held.topic} has no state", hint)
@@ -65,9 +66,7 @@ class Requests:
             message = f"{held.topic} holds nothing that can be trusted ({state})"
             hint = f"wait for gateway.feed.{held.topic} to say live"
             raise refuse(Code.NOT_READY, message, hint, retry_safe=True)
-        seq, epoch = self._published.seq(held.topic), self._published.epoch
-        body.update(seq=seq, epoch=epoch, rx=held.rx_ns)
-        return {"topic": held.topic, "seq": seq, "epoch": epoch, "body": body}
+        return self._numbered(topic, {**body, "rx": held.rx_ns})
 
     def replay(self, args: dict[str, Any]) -> dict[str, Any]:
         """Return messages that were published before, as they went out.
@@ -75,11 +74,7 @@ class Requests:
         Raises:
             Refusal: `unknown_topic`, `not_found`, `gone`, `bad_field`.
         """
-        written = args["topic"]
-        about = written.removeprefix(_FEED_PREFIX)
-        topic = bus_topics.join(self._feed.category, self._name(about))
-        if about is not written:
-            topic = _FEED_PREFIX + topic
+        topic = self._topic(args["topic"])
         if not self._published.seq(topic):
             message = f"nothing was published on {topic} yet"
             raise refuse(Code.NOT_FOUND, message, f"subscribe to {topic} first")
@@ -138,6 +133,22 @@ class Requests:
                 f"but {self._feed.category!r} is",
                 f"send it to the bus, or to {feed_program(args['category'], 1)}",
             )
+
+    def _numbered(self, topic: str, body: dict[str, Any]) -> dict[str, Any]:
+        numbers = {"seq": self._published.seq(topic), "epoch": self._published.epoch}
+        return {"topic": topic, **numbers, "body": {**body, **numbers}}
+
+    def _state_of(self, held: Published) -> dict[str, Any]:
+        if held.health is Health.PENDING:
+            message = f"nothing came of {held.topic} yet"
+            raise refuse(Code.NOT_READY, message, "try again in a second", retry_safe=True)
+        return held.feed_state()
+
+    def _topic(self, written: str) -> str:
+        """Return the topic of the bus that is meant."""
+        about = written.removeprefix(_FEED_PREFIX)
+        topic = bus_topics.join(self._feed.category, self._name(about))
+        return topic if about == written else _FEED_PREFIX + topic
 
     def _name(self, written: str) -> str:
         category = self._feed.category

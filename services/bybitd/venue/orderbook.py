@@ -117,9 +117,9 @@ class OrderBook:
                 # An old id on a new change: the ids began anew, and that snapshot was lost.
                 return self._fail(Result.GAP, f"update {u} came after {last}")
             bids, asks = self._bids, self._asks
-            if changed := data["b"]:
+            if (changed := data["b"]) != []:  # anything else that is empty is no side of a book
                 self._best_bid = self._merge(bids, changed, self._best_bid, self._bid_keys)
-            if changed := data["a"]:
+            if (changed := data["a"]) != []:
                 self._best_ask = self._merge(asks, changed, self._best_ask, self._ask_keys)
             self._u = u
             self._last = message
