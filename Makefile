@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 SECONDS ?=
 
-.PHONY: run test check format bench chaos ledger storm redundancy clean
+.PHONY: run test check format bench chaos ledger storm redundancy prove-books clean
 
 # The stamp changes when the dependencies do; everything else runs from the source tree.
 $(VENV)/.installed: pyproject.toml
@@ -49,6 +49,10 @@ storm: $(VENV)/.installed
 # One of two connections is cut each second, under load: nothing may be lost.
 redundancy: $(VENV)/.installed
 	$(BIN)/python -m tests.redundancy --cuts $(or $(CUTS),60)
+
+# Random markets, random faults: is every book that is shown one that existed? A failing seed is named.
+prove-books: $(VENV)/.installed
+	$(BIN)/python -m tests.public_feed.property --cases $(or $(CASES),5000) --seed $(or $(SEED),1)
 
 clean:
 	rm -rf $(VENV) build
