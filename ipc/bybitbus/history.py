@@ -30,6 +30,7 @@ class History:
     def __init__(self, limit: int) -> None:
         self.size = 0
         self._limit = limit
+        self._spare = limit // 64
         self._all: list[Kept] = []
         self._hand = 0
 
@@ -54,9 +55,12 @@ class History:
         kept.size = 0
 
     def _make_room(self, kept: Kept) -> None:
-        share = self._limit // len(self._all)
-        while self.size > self._limit:
+        # Somewhat more than is needed, so that this is not done for every message.
+        enough, share = self._limit - self._spare, self._limit // len(self._all)
+        while self.size > enough:
             while kept.size <= share:  # one of them holds more, or all would not be too much
+                if self.size <= self._limit:
+                    return
                 self._hand = (self._hand + 1) % len(self._all)
                 kept = self._all[self._hand]
             size = len(kept.messages.popleft()) + OVERHEAD_BYTES

@@ -39,12 +39,14 @@ class Outgoing:
         self._clock_ns = clock_ns
         self._topics: dict[str, _Topic] = {}
         self._history = History(0)
+        self._keep = self._history.keep
         self._keeps = False
         self._encode = msgspec.msgpack.Encoder().encode
 
     def keep(self, limit: int) -> None:
         """Keep the last messages for `replay`, `limit` bytes of all topics; to be called first."""
         self._history = History(limit)
+        self._keep = self._history.keep
         self._keeps = limit > 0
 
     def publish(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> int:
@@ -54,16 +56,28 @@ class Outgoing:
         it was read from the exchange).
         """
         held = self._topics.get(topic) or self._open(topic)
-        held.seq += 1
-        encoded = self._emit(held, body, rx_ns)
+        held.seq = body["seq"] = seq = held.seq + 1
+        # The hot path of a feed, so `resend` says the rest once more and nothing is called twice.
+        body["epoch"] = self.epoch
+        if rx_ns is not None:
+            body["rx"] = rx_ns
+        body["tx"] = self._clock_ns()
+        encoded = self._encode(body)
+        self._send(held.frame, encoded)
+        self.published += 1
         if (kept := held.kept) is not None:
-            self._history.keep(kept, encoded)
-        return held.seq
+            self._keep(kept, encoded)
+        return seq
 
     def resend(self, topic: str, body: dict[str, Any], rx_ns: int | None = None) -> None:
         """Send state again for a late joiner: marked `resend`, at the last `seq`, not counted."""
-        body["resend"] = True
-        self._emit(self._topics.get(topic) or self._open(topic), body, rx_ns)
+        held = self._topics.get(topic) or self._open(topic)
+        body.update(resend=True, seq=held.seq, epoch=self.epoch)
+        if rx_ns is not None:
+            body["rx"] = rx_ns
+        body["tx"] = self._clock_ns()
+        self._send(held.frame, self._encode(body))
+        self.published += 1
 
     def seq(self, topic: str) -> int:
         """Return the `seq` of the last message of `topic`, 0 before the first."""
@@ -105,14 +119,3 @@ class Outgoing:
         kept = self._history.open() if self._keeps else None
         held = self._topics[topic] = _Topic(topic.encode(), kept)
         return held
-
-    def _emit(self, held: _Topic, body: dict[str, Any], rx_ns: int | None) -> bytes:
-        body["seq"] = held.seq
-        body["epoch"] = self.epoch
-        if rx_ns is not None:
-            body["rx"] = rx_ns
-        body["tx"] = self._clock_ns()
-        encoded = self._encode(body)
-        self._send(held.frame, encoded)
-        self.published += 1
-        return encoded
