@@ -693,6 +693,20 @@ REQUESTS: list[tuple[str, Message]] = [
             },
         },
     ),
+    (
+        "messages that were missed",
+        {
+            "id": "c0ffee-20",
+            "op": "market.replay",
+            "args": {
+                "category": "linear",
+                "topic": "linear.orderbook.50.BTCUSDT.",
+                "epoch": _EPOCH,
+                "from": 1,
+                "to": 2,
+            },
+        },
+    ),
     ("a name beyond ASCII", {"id": "ü-11", "op": "gateway.ping", "client": "Händler ②"}),
 ]
 
@@ -846,6 +860,35 @@ REPLIES: list[tuple[str, Message]] = [
                 "epoch": _EPOCH,
                 "body": EVENTS[2][2],
             },
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "messages that were missed: the first two events of the vectors, as they went out",
+        {
+            "id": "c0ffee-20",
+            "ok": True,
+            "result": {
+                "topic": "linear.orderbook.50.BTCUSDT.",
+                "epoch": _EPOCH,
+                "last": 2,
+                "list": [EVENTS[0][2], EVENTS[1][2]],
+            },
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "refused by the gateway: the messages are not kept any more",
+        {
+            "id": "c0ffee-21",
+            "ok": False,
+            "error": _refused(
+                "gone",
+                "args.from: message 1 of linear.orderbook.50.BTCUSDT. is not kept any more; "
+                "the oldest that is kept is 2",
+                hint="take the state with market.snapshot, or what is kept with market.replay "
+                "without from",
+            ),
             "t": _AT_ONCE,
         },
     ),
