@@ -66,6 +66,7 @@ def test_a_request_goes_to_the_program_that_serves_its_op(
         ({"topic": "tickers.BTCUSDT"}, 4),
         ({"topic": "linear.orderbook.50.BTCUSDT."}, 4),
         ({"topic": "linear.book.50.BTCUSDT"}, 4),
+        ({"topic": "gateway.feed.linear.orderbook.50.BTCUSDT."}, 4),
         ({"symbol": "BTCUSDT"}, 4),
         ({"topic": "tickers.ETHUSDT", "symbol": "BTCUSDT"}, 1),
         ({}, 1),

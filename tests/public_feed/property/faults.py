@@ -9,11 +9,12 @@ OF_A_MESSAGE = {
     "late repeat": 30,
     "reorder": 40,
     "garbage": 30,
-    "crossed": 60,
+    "crossed": 20,
     "unsorted": 60,
     "malformed": 15,
     "lost control frame": 100,
-    "restart as a delta": 500,
+    "restart as a delta": 300,
+    "lost restart": 300,
 }
 # Mean number in a case that has them.
 OF_A_CASE = {
@@ -50,13 +51,11 @@ _BREAKAGES = (
 
 
 def crossed(payload, rng):
-    """Return the book message with a bid above every ask, None where there is no ask to cross."""
+    """Return the message with a bid above every ask; the simulator's books always have asks."""
     message = json.loads(payload)
     data = message["data"]
-    if message["type"] == "delta" or not data["a"]:
-        return None  # of a delta it depends on the book
-    width = len(data["a"][0])
-    data["b"] = [["99999999", *["1"] * (width - 1)]]
+    levels = data["a"] or data["b"]
+    data["b"] = [["99999999", *["1"] * (len(levels[0]) - 1)]]
     return json.dumps(message).encode()
 
 
@@ -75,6 +74,11 @@ def malformed(payload, rng):
     message = json.loads(payload)
     rng.choice(_BREAKAGES)(message["data"])
     return json.dumps(message).encode()
+
+
+def is_restart(payload):
+    """Tell whether a book begins anew with this message."""
+    return json.loads(payload)["data"]["u"] == 1
 
 
 def restart_as_delta(payload, rng):

@@ -116,6 +116,9 @@ class Line:
             return
         if world.strikes("drop"):
             return
+        if world.draws("lost restart") and faults.is_restart(payload):
+            world.count("lost restart")
+            return
         for kind, replace in faults.REPLACING.items():
             if world.draws(kind) and (broken := replace(payload, rng)) is not None:
                 world.count(kind)
