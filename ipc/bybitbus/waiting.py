@@ -11,7 +11,7 @@ from bybitbus.sequence import Sequences, Verdict
 FIRST_PAUSE_MS: Final = 1_000  # between the attempts to get a state that nobody sends
 FEED_PREFIX: Final = "gateway.feed."
 UNKNOWN_EPOCH: Final = -1
-_NOT_PUBLIC: Final = frozenset({"private", "gateway"})
+_NO_CATEGORY: Final = frozenset({"private", "gateway", "system"})
 
 
 class Ask(NamedTuple):
@@ -83,9 +83,9 @@ class Waiting:
 
 
 def category(topic: str) -> str:
-    """Return whose public topic it is, or is about; "" for any other."""
+    """Return the category that the topic is of, or is about; "" for any other."""
     first = topic.removeprefix(FEED_PREFIX).partition(".")[0]
-    return "" if first in _NOT_PUBLIC else first
+    return "" if first in _NO_CATEGORY else first
 
 
 def is_whole(body: dict[str, Any]) -> bool:

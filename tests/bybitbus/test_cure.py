@@ -12,7 +12,7 @@ from bybitbus.sequence import Verdict
 from bybitbus.waiting import FIRST_PAUSE_MS, Ask
 
 BOOK, FEED = "linear.orderbook.50.BTCUSDT.", "gateway.feed.linear.orderbook.50.BTCUSDT."
-TRADES, ORDERS = "linear.publicTrade.BTCUSDT.", "private.main.order."
+TRADES = "linear.publicTrade.BTCUSDT."
 Body = dict[str, Any]
 
 
@@ -308,9 +308,11 @@ def test_what_can_not_be_told_is_not_asked_for_ever() -> None:
     assert desk.cure.asks() == []
 
 
-def test_private_topics_are_the_clients_matter() -> None:
+@pytest.mark.parametrize("topic", ["private.main.order.", "gateway.status.bus.", "system.x."])
+def test_topics_of_no_category_are_the_clients_matter(topic: str) -> None:
     desk = Desk()
-    desk.arrive(ORDERS, {"seq": 1, "epoch": 9}, {"seq": 5, "epoch": 9})
+    desk.cure.followed(topic, 0)
+    desk.arrive(topic, {"seq": 1, "epoch": 9}, {"seq": 5, "epoch": 9})
     assert desk.given() == [(1, Verdict.FIRST, 0), (5, HOLE, 3)]
     desk.cure.check(0)
     assert desk.cure.asks() == []
