@@ -144,6 +144,11 @@ class World:
                 if reader.is_up_to_date() and self.source(topic) in names:
                     assert not book.valid, f"{reader.name} holds {topic} for live after a cut"
 
+    def traded(self):
+        """Return what the trades are of that every reader follows: a symbol, on option a coin."""
+        symbol = self.rng.choice(list(self.exchange._markets.instruments[self.category]))
+        return symbol.partition("-")[0] if self.category == "option" else symbol
+
     # What happens to a case as a whole
 
     def start_gateway(self):
@@ -251,7 +256,10 @@ def _run(world):
     topics = choose(world)
     losses = (0.0, rng.choice((0.0, 0.02, 0.1)), rng.choice((0.02, 0.1, 0.3)))
     names = ("early", "late", "later")
-    world.readers = [Reader(world, *each) for each in zip(names, [topics] * 3, losses, strict=True)]
+    trades = f"{world.category}.publicTrade.{world.traded()}."
+    world.readers = [
+        Reader(world, name, topics, trades, loss) for name, loss in zip(names, losses, strict=True)
+    ]
     if rng.random() < 0.3:
         world.strength["lost request"] = 1
     world.start_gateway()

@@ -116,14 +116,15 @@ class Line:
             return
         if world.strikes("drop"):
             return
-        if world.draws("lost restart") and faults.is_restart(payload):
-            world.count("lost restart")
-            return
-        for kind, replace in faults.REPLACING.items():
-            if world.draws(kind) and (broken := replace(payload, rng)) is not None:
-                world.count(kind)
-                payload = broken
-                break
+        if b"orderbook." in payload:
+            if world.draws("lost restart") and faults.is_restart(payload):
+                world.count("lost restart")
+                return
+            for kind, replace in faults.REPLACING.items():
+                if world.draws(kind) and (broken := replace(payload, rng)) is not None:
+                    world.count(kind)
+                    payload = broken
+                    break
         if world.strikes("garbage"):
             self._schedule(far, rng.choice(faults.GARBAGE))
         if world.strikes("reorder"):

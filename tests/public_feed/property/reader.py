@@ -11,17 +11,20 @@ _JOIN_WITHIN_MS = 100  # joiners share a snapshot every 50 ms
 
 
 class Reader:
-    """Follows some books of the gateway. `loss` is the part of the messages that never arrives."""
+    """Follows some books of the gateway, and the trades of something. `loss` is the part of the
+    messages that never arrives.
+    """
 
-    def __init__(self, world, name, topics, loss):
+    def __init__(self, world, name, topics, trades, loss):
         self.world, self.name, self.loss = world, name, loss
         self.books = {topic: Book(topic) for topic in topics}
+        self._trades = trades
         self.joined = False
         self._events = EventReader()
         self.cure = Cure(self._events.sequences)
         self._by_topic = {}
         for book in self.books.values():
-            self._by_topic[book.topic] = self._by_topic[book.feed_topic] = book
+            self._by_topic[book.feed_topic] = self._by_topic[book.topic] = book
         self._u = {}
         self._seen = {}  # topic -> epochs, last seq
         self._gateway = None
@@ -36,16 +39,15 @@ class Reader:
         self.joined = True
         self._gateway = self.world.gateway
         self._joined_ms = self.world.clock.now_ms
-        for topic, book in self.books.items():
-            for each in (book.feed_topic, topic):
-                self.cure.followed(each, self.world.clock.now_ms)
-                self._gateway.join(each)
+        for topic in (*self._by_topic, self._trades):
+            self.cure.followed(topic, self.world.clock.now_ms)
+            self._gateway.join(topic)
 
     def rejoin(self):
         """Find the gateway that came after the one that was killed."""
         self._gateway = self.world.gateway
         self._joined_ms = self.world.clock.now_ms
-        for topic in self._by_topic:
+        for topic in (*self._by_topic, self._trades):
             self._gateway.join(topic)
 
     def is_up_to_date(self):
@@ -55,7 +57,7 @@ class Reader:
 
     def sent(self, gateway, topic, body):
         """Let a message of the gateway come, perhaps."""
-        if gateway is not self._gateway or topic.decode() not in self._by_topic:
+        if gateway is not self._gateway or topic.decode() not in (self._trades, *self._by_topic):
             return
         if self.world.noisy and self.loss and self.world.rng.random() < self.loss:
             self.world.count("lost on the bus")
@@ -117,6 +119,8 @@ class Reader:
     def _check(self, event):
         self.handed_over += 1
         self._check_order(event)
+        if event.topic == self._trades:
+            return
         book = self._by_topic[event.topic]
         if event.topic == book.topic:
             self._u[book.topic] = event.body["data"]["u"]
