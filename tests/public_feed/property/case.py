@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
-from bybitd.public_feed import upstream
+from bybitd.public_feed import bundle, carriers, upstream
 from bybitd.simulator.exchange import Exchange, ExchangeConfig
 from bybitd.simulator.wire.faults import Faults
 from bybitd.simulator.wire.public import PublicSockets
@@ -77,6 +77,7 @@ class World:
         self.gateway = None
         self._restarted = set()
         self._ring = rng.choice((0, 3_000, 30_000, 10_000_000))
+        self.redundancy = rng.choice((1, 1, 2))
 
     # The clock of the simulator's sockets
 
@@ -244,6 +245,8 @@ def run_case(seed):
         with (
             patch.object(upstream, "Connection", Line),
             patch.object(upstream, "time", world.clock),
+            patch.object(bundle, "time", world.clock),
+            patch.object(carriers, "time", world.clock),
             world.truth.watching(),
         ):
             return _run(world)

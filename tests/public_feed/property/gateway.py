@@ -5,10 +5,10 @@ import msgspec
 from bybitbus.outgoing import Outgoing
 from bybitbus.topics import split
 from bybitd.net.backoff import ConnectBudget
+from bybitd.public_feed.carriers import Carriers
 from bybitd.public_feed.feed import Feed
 from bybitd.public_feed.requests import Requests
 from bybitd.public_feed.share import Share
-from bybitd.public_feed.upstream import Upstream
 from bybitd.runtime.late_joiners import LateJoiners
 
 BEAT_MS = 250
@@ -54,6 +54,14 @@ class Gateway:
         self.outgoing.keep(replay_bytes)
         self.counters = {}
         self.late_joiners = LateJoiners(self.loop, lambda topic: self.feed.resend(topic))
+        self._carriers = Carriers(
+            category=world.category,
+            redundancy=world.redundancy,
+            reactor=self.loop,
+            locate=lambda: None,
+            budget=ConnectBudget(),
+            changed=lambda feed: None,
+        )
         self.feed = Feed(
             Share(world.category),
             self.outgoing,
@@ -61,27 +69,13 @@ class Gateway:
             book_interval_ms=100,
             later=self._later,
             counters=self.counters,
-            new_carrier=self._new_upstream,
+            new_carrier=self._carriers.new,
             again=self.late_joiners.joined,
             reject=lambda *refusal: world.rejected.append(refusal),
         )
         self.handlers = Requests(self.feed, None, self.outgoing).handlers()
         self.feed.start(clock.now_ns())
         self._beat()
-
-    def _new_upstream(self, number, feed):
-        clock = self.world.clock
-        return Upstream(
-            f"public-{number}",
-            self.world.category,
-            self.loop,
-            lambda: None,
-            feed.pipeline,
-            feed.channels,
-            rejected=lambda name, why: feed.rejected(name, why, clock.now_ms, clock.now_ns()),
-            changed=lambda: None,
-            budget=ConnectBudget(),
-        )
 
     def _later(self, delay_ms, view):
         settle = self.feed.pipeline.settle

@@ -38,7 +38,7 @@ class FarEnd:
 class Line:
     """Stands in for `bybitd.net.connection.Connection`."""
 
-    def __init__(self, name, reactor, locate, peer, *, budget=None):
+    def __init__(self, name, reactor, locate, peer, **delays):
         self.name = name
         self.state, self.reason = "waiting", "not started"
         self._loop, self._peer = reactor, peer
