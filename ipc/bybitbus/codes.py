@@ -49,6 +49,7 @@ class Code(StrEnum):
     EXCHANGE_REFUSED = "exchange_refused"
     NO_ANSWER = "no_answer"  # sent, but no answer came: the outcome is unknown
     RISK_REFUSED = "risk_refused"  # a limit of the configuration forbids it; nothing was done
+    BAD_CONFIG = "bad_config"  # the configuration file is wrong; nothing was changed
     KILLED = "killed"  # the account was stopped (`gateway.kill`); nothing was done
     BUSY = "busy"  # too much is waiting already; nothing was done
     INTERNAL = "internal"  # a defect of the gateway, logged there

@@ -18,6 +18,7 @@ class Route(Enum):
     PUBLIC_FEED = "public-feed-<args.category>"
     BUS = "bus"
     ACCOUNTS = "order-execution-<args.account>, all of them without it"
+    EVERY = "every program, through the bus"
     ANY = "args.program, the bus without it"
 
 
@@ -59,6 +60,7 @@ OPS: dict[str, Op] = {
     "gateway.ping": Op(Route.ANY, False),
     "gateway.status": Op(Route.ANY, False),
     "gateway.subscriptions": Op(Route.ANY, False),
+    "gateway.reload": Op(Route.EVERY, False),
     "gateway.kill": Op(Route.ACCOUNTS, True),
     "gateway.unkill": Op(Route.ACCOUNTS, True),
     "gateway.lease": Op(Route.ORDER_EXECUTION, True),

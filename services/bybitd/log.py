@@ -43,12 +43,17 @@ class RedactingFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
+def set_level(level: str) -> None:
+    """Log from this level on: `debug`, `info`, `warning` or `error`."""
+    logging.getLogger().setLevel(level.upper())
+
+
 def setup(program: str, level: str) -> None:
     """Send the log of this process to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactingFormatter(program))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    set_level(level)
     # The HTTP library logs whole URLs at debug level, and those carry account data.
     logging.getLogger("urllib3").setLevel(logging.WARNING)

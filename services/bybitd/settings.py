@@ -369,6 +369,15 @@ def state_dir(settings: Settings, chosen: str | None = None) -> Path:
     return Path(named).expanduser().absolute()
 
 
+def line_of(text: str, key: str) -> int | None:
+    """Return the line of a dotted key (`feeds.linear.topics[0]`) in a YAML text that can be parsed;
+    None where neither it nor what it belongs to is written there.
+    """
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    node, _ = _walk(root, re.findall(r"[^.\[\]]+", key))
+    return None if node is None or node is root else node.start_mark.line + 1
+
+
 def _refuse_duplicates(node: yaml.Node | None, name: str) -> None:
     # PyYAML lets the last of two equal keys win in silence.
     if isinstance(node, yaml.MappingNode):

@@ -572,6 +572,7 @@ REQUESTS: list[tuple[str, Message]] = [
         "promise to give a sign of life every two seconds",
         {"id": "c0ffee-21", "op": "gateway.lease", "args": {"ttl_ms": 2000}, "client": "maker"},
     ),
+    ("read the configuration file again", {"id": "c0ffee-24", "op": "gateway.reload"}),
     (
         "create, with everything that a request can have, and a moment as deadline",
         {
@@ -888,6 +889,39 @@ REPLIES: list[tuple[str, Message]] = [
                 "the oldest that is kept is 2",
                 hint="take the state with market.snapshot, or what is kept with market.replay "
                 "without from",
+            ),
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "read again: a limit applied, a setting that waits for a restart, a program that is down",
+        {
+            "id": "c0ffee-24",
+            "ok": True,
+            "result": {
+                "file": "/etc/bybitd/bybitd.yaml",
+                "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+                "applied": {"accounts.main.limits.max_open_orders": ["order-execution-main"]},
+                "restart": {"journal.sync": ["order-execution-main"]},
+                "missing": {
+                    "public-feed-linear": {
+                        "code": "unavailable",
+                        "message": "public-feed-linear is not up; nothing was done",
+                    }
+                },
+            },
+            "t": _AT_ONCE,
+        },
+    ),
+    (
+        "not read again: the file is wrong, and nothing was changed",
+        {
+            "id": "c0ffee-25",
+            "ok": False,
+            "error": _refused(
+                "bad_config",
+                "/etc/bybitd/bybitd.yaml:7: unknown key 'max_open_order' in accounts.main.limits",
+                hint="did you mean 'max_open_orders'?",
             ),
             "t": _AT_ONCE,
         },

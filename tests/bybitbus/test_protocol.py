@@ -87,6 +87,7 @@ def test_no_code_is_named_that_does_not_exist() -> None:
     keys = {"deadline_ms", "retry_safe", "started_ns", "lag_us", "rss_bytes", "since_ns"}
     keys |= {"rest_banned_until_ms", "last_rx_ns", "window_s"}
     keys |= {"retry_after_ms", "order_timeout_ms", "at_ns", "ttl_ms", "until_ms"}
+    keys |= {"needs_restart"}
     bases = {"not_sent"}  # of an order's state, not of an error
     snake = {name for name in QUOTED if re.fullmatch(r"[a-z]+(_[a-z]+)+", name)}
     assert snake - keys - bases <= set(Code)

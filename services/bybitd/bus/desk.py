@@ -17,8 +17,10 @@ from bybitbus.server import Call
 from bybitd.bus.door import Door
 from bybitd.bus.gathering import Part
 from bybitd.bus.kills import KILL, UNKILL, Kills
+from bybitd.bus.reloads import Reloads
 from bybitd.bus.roster import Roster
 from bybitd.bus.router import Router, Unanswered
+from bybitd.runtime import reload
 from bybitd.runtime.program import Program
 from bybitd.settings import CATEGORIES
 
@@ -35,10 +37,12 @@ class Desk:
         settings = program.settings
         self._router: Router[Call | Part] = Router(settings.programs(), settings.accounts)
         self._doors = {name: self._door(name) for name in settings.programs() if name != "bus"}
+        reloads = Reloads(program.reload, list(self._doors), program.run_dir, self._ask)
         kills = Kills(list(settings.accounts), program.state_dir, self._ask)
         self._own: dict[str, Callable[[Call], None]] = {
             KILL: kills.serve,
             UNKILL: kills.serve,
+            reload.OP: reloads.serve,
             "gateway.hello": self._hello,
             "gateway.ping": lambda call: call.succeed({"program": "bus"}),
             "gateway.status": self._status,

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         kill,
         logs,
         orders,
+        reload,
         rest,
         sim,
         status,
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     trading = (orders, account, journal, kill)
-    for family in (daemon, status, logs, config, events, rest, *trading, sim, demo):
+    for family in (daemon, reload, status, logs, config, events, rest, *trading, sim, demo):
         family.add_verbs(verbs)
     return parser
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from bybitbus.errors import BusError
 from bybitd import log as log_module
-from bybitd import settings as settings_module
 from bybitd.cli import exits, restarts
 from bybitd.errors import BybitdError, ConfigError
+from bybitd.runtime import config_file
+from bybitd.runtime.config_file import ConfigFile
 from bybitd.runtime.process import die_with_parent, keep_secrets
 from bybitd.runtime.program import Program
 from bybitd.settings import Settings
@@ -49,9 +50,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         if options.parent:
             die_with_parent(options.parent)
-        settings = settings_module.load(Path(options.config)) if options.config else Settings()
+        file = config_file.read(Path(options.config)) if options.config else None
+        settings = file.settings if file else Settings()
         log_module.setup(options.program, settings.log.level)
-        _start(options.program, settings, Path(options.run_dir), Path(options.state_dir))
+        _start(options.program, settings, file, Path(options.run_dir), Path(options.state_dir))
     except ConfigError as error:
         log.error("= configuration: %s", error)
         return exits.CONFIG
@@ -65,7 +67,9 @@ def run(options: argparse.Namespace) -> int:
     return exits.OK
 
 
-def _start(name: str, settings: Settings, run_dir: Path, state_dir: Path) -> None:
+def _start(
+    name: str, settings: Settings, file: ConfigFile | None, run_dir: Path, state_dir: Path
+) -> None:
     if name not in settings.programs():
         raise ConfigError(
             f"the configuration has no program {name!r}",
@@ -76,7 +80,7 @@ def _start(name: str, settings: Settings, run_dir: Path, state_dir: Path) -> Non
     module = importlib.import_module(module_of(name))
     # Only the bus says where it publishes: its public address belongs to its forwarder.
     events = getattr(module, "OWN_EVENTS", None)
-    module.main(Program(name, settings, run_dir, state_dir, events=events))
+    module.main(Program(name, settings, run_dir, state_dir, events=events, config=file))
 
 
 def module_of(program: str) -> str:

@@ -40,6 +40,7 @@ from bybitd.runtime.account_access import AccountAccess
 from bybitd.runtime.exchange import endpoints
 from bybitd.runtime.placed_here import journal_path
 from bybitd.runtime.program import Program
+from bybitd.settings import Settings
 
 PREFIX: Final = "order-execution-"
 _TICK_S: Final = 0.1
@@ -139,6 +140,10 @@ def main(program: Program) -> None:
         leases.tick()
         show_state()
 
+    def configure(settings: Settings) -> None:
+        limits.configure(settings.accounts[account])
+        pace.settings = settings.accounts[account]
+
     def details() -> dict[str, Any]:
         program.counters.update(
             journal_writes=journal.writes,
@@ -174,6 +179,7 @@ def main(program: Program) -> None:
         }
 
     program.handle(desk.handlers() | kills.handlers() | leases.handlers())
+    program.reload.on_change(configure)
     program.handle({"order.status": Queries(orders, journal).status})
     program.details = details
     loop.add_reader(events.socket, events.read)

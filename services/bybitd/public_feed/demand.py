@@ -13,7 +13,7 @@ class Demand:
 
     def __init__(self, always: Iterable[str], linger_ms: int) -> None:
         self._always = frozenset(always)
-        self._linger_ms = linger_ms
+        self.linger_ms = linger_ms
         # A topic may be subscribed with and without its closing dot: two subscriptions to ZeroMQ.
         self._wanted: dict[str, set[str]] = {}
         self._leaving: dict[str, int] = {}  # name -> when it is given up
@@ -34,7 +34,7 @@ class Demand:
         spellings.discard(as_written)
         if not spellings:
             del self._wanted[name]
-            self._leaving[name] = now_ms + self._linger_ms
+            self._leaving[name] = now_ms + self.linger_ms
 
     def expired(self, now_ms: int) -> list[str]:
         """Return the topics that nobody has wanted for long enough, each once."""

@@ -146,6 +146,13 @@ class Feed:
         for topic in self._always:
             self._want(topic, now_ns)
 
+    def configure(self, linger_ms: int, book_interval_ms: int) -> None:
+        """Go by these from now on; who left before lingers as it was then."""
+        self._demand.linger_ms = linger_ms
+        self._book_interval_ms = book_interval_ms
+        for view in self.views.values():
+            view.pause(book_interval_ms)
+
     def close(self) -> None:
         """End every connection."""
         for carrier in self.carriers:

@@ -28,6 +28,7 @@ from bybitd.runtime.exchange import Endpoints, endpoints
 from bybitd.runtime.instruments import Instruments
 from bybitd.runtime.late_joiners import LateJoiners
 from bybitd.runtime.program import Program
+from bybitd.settings import Settings
 
 BEAT_S = 0.25
 
@@ -111,6 +112,13 @@ def main(program: Program) -> None:
         listed, rest = instruments.describe(), fetcher.describe()
         return {**feed.describe(), "instruments": listed, "rest": rest, **more}
 
+    def configure(settings: Settings) -> None:
+        feed.configure(int(settings.feeds.linger_s * 1000), settings.feeds.book_interval_ms)
+
+    def check(settings: Settings) -> None:
+        always_on(share, settings.feeds.of(category).topics)
+
+    program.reload.on_change(configure, check)
     program.details = details
     program.handle({**requests.handlers(), "market.rest": market_rest.serve})
     program.on_subscription(

@@ -24,9 +24,12 @@ from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.ops import OPS
 from bybitbus.publisher import Publisher
 from bybitbus.server import Call, Server
+from bybitd.runtime import reload
+from bybitd.runtime.config_file import ConfigFile
 from bybitd.runtime.late_joiners import LateJoiners
 from bybitd.runtime.loop import Loop
 from bybitd.runtime.process import resident_bytes
+from bybitd.runtime.reload import Reload
 from bybitd.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ class Program:
 
     Attributes set by its owner: `state` (`starting`, `ready`, `degraded`, with `reason`),
     `counters` (name to count, shown in the status) and `details` (returns more status keys).
-    `events` is where its publisher binds, if not at the program's own public address.
+    `events` is where its publisher binds, if not at the program's own public address; `config` is
+    the file that the settings came from.
 
     Raises:
         AddressInUse: another process already runs this program in this run folder.
@@ -56,9 +60,10 @@ class Program:
         state_dir: Path,
         *,
         events: str | None = None,
+        config: ConfigFile | None = None,
     ) -> None:
         self.name = name
-        self.settings = settings
+        self.reload = Reload(name, settings, config)
         self.run_dir = run_dir
         self.state_dir = state_dir
         self.state = "starting"
@@ -80,6 +85,7 @@ class Program:
             "gateway.ping": lambda call: call.succeed({"program": self.name}),
             "gateway.status": lambda call: call.succeed(self.status()),
             "gateway.subscriptions": lambda call: call.succeed({"topics": sorted(self.topics)}),
+            reload.OP: self.reload.serve,
         }
         self._joined: list[Callable[[topics.Topic, str], None]] = []
         self._left: list[Callable[[topics.Topic, str], None]] = []
@@ -87,6 +93,11 @@ class Program:
         self.topics: set[str] = set()  # what subscribers ask this process for, as they wrote it
         self._status_topic = topics.join("gateway", f"status.{name}")
         self._joiners = LateJoiners(self.loop, lambda _topic: self.publish_status())
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that are in force."""
+        return self.reload.settings
 
     @cached_property
     def ip_gate(self) -> IpGate:
@@ -166,6 +177,7 @@ class Program:
                 **self.counters,
             },
             **({"rest_banned_until_ms": banned_until_ms} if banned_until_ms else {}),
+            **self.reload.describe(),
             **details,
         }
 

@@ -67,6 +67,7 @@ class View(Published):
 
     __slots__ = (
         "_computed",
+        "_is_book",
         "_state",
         "broken",
         "candles",
@@ -83,8 +84,13 @@ class View(Published):
         self._state: TopicState | None = None
         self.candles = self._computed if isinstance(self._computed, PriceCandles) else None
         self.broken = self.lacks
-        self.pause_ms = book_interval_ms if topic.kind is DerivedKind.BOOK else 0
+        self._is_book = topic.kind is DerivedKind.BOOK
+        self.pause(book_interval_ms)
         self._begin()
+
+    def pause(self, book_interval_ms: int) -> None:
+        """Let no more than one whole book pass in this time from now on."""
+        self.pause_ms = book_interval_ms if self._is_book else 0
 
     @property
     def lacks(self) -> str:
