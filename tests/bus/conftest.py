@@ -90,13 +90,13 @@ class Bus:
         self._epoch = 0
         self._programs: list[FakeProgram] = []
         self._sockets: list[zmq.Socket[bytes]] = []
-        self._config = run_dir / "bybitd.yaml"
-        self._config.write_text(configuration)
+        self.config = run_dir / "bybitd.yaml"
+        self.config.write_text(configuration)
         self.process = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
         words = ["-m", "bybitd.cli.main", "run", "bus", "--run-dir", str(self.run_dir)]
-        words += ["--state-dir", str(self.run_dir), "--config", str(self._config)]
+        words += ["--state-dir", str(self.run_dir), "--config", str(self.config)]
         process = subprocess.Popen([sys.executable, *words], stderr=subprocess.DEVNULL)
         with self.client() as client:
             wait_for(lambda: answers(client), "the bus")
