@@ -97,6 +97,16 @@ def test_one_that_reads_other_bytes_later_is_named_and_the_others_have_the_file(
     assert missing[PRIVATE] == {"code": "bad_config", "message": "because"}
 
 
+def test_one_that_hangs_is_named_and_keeps_nobody_else_from_the_file(bus: Bus) -> None:
+    feed, private = bus.play(FEED), bus.play(PRIVATE)
+    with asked(bus) as got:
+        answer(feed, {})
+        assert private.next_call().request.args["check"] is True
+        assert "check" not in answer(feed, {"applied": ["log.level"], "restart": []})
+    assert got["result"]["missing"][PRIVATE]["code"] == "no_answer"
+    assert FEED in got["result"]["applied"]["log.level"]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -12,6 +12,17 @@ def test_a_topic_is_wanted_until_the_linger_time_after_the_last_subscriber_left(
     assert demand.expired(9_999) == []
 
 
+def test_another_linger_time_holds_for_who_leaves_next():
+    demand = Demand((), 100)
+    for name in ("tickers.A", "tickers.B"):
+        demand.joined(name, name)
+    demand.left("tickers.A", "tickers.A", 0)
+    demand.linger_ms = 500
+    demand.left("tickers.B", "tickers.B", 0)
+    assert demand.expired(499) == ["tickers.A"]
+    assert demand.expired(500) == ["tickers.B"]
+
+
 def test_a_subscriber_who_comes_back_in_time_keeps_the_topic():
     demand = Demand((), 100)
     demand.joined("tickers.A", "linear.tickers.A.")

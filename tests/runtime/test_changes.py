@@ -96,6 +96,7 @@ def test_each_key_concerns_the_programs_that_go_by_it() -> None:
     orders = ["order-execution-main", "order-execution-second"]
     assert those("accounts.main.limits.max_order_value") == orders[:1]
     assert those("accounts.second.clients.maker.symbols") == orders[1:]
+    assert those("accounts.main.dcp_s") == ["private-stream-main"]
     assert those("accounts.main.api_key_file") == ["private-stream-main", orders[0]]
     assert those("journal.sync") == orders
     assert those("simulator.seed") == ["simulator"]

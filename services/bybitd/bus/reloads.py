@@ -26,8 +26,8 @@ from bybitd.runtime.reload import OP, Reload, bad_config
 from bybitd.settings import Settings
 from bybitd.venue.errors import HostError
 
-# For both rounds together: a program that hangs shall not keep a person waiting.
-_PATIENCE_MS: Final = 5000
+# For each round: a program that hangs shall not keep a person waiting.
+_PATIENCE_MS: Final = 3000
 Send = Callable[[str, Request, Part], None]
 
 
@@ -61,9 +61,6 @@ class Reloads:
         except ConfigError as error:
             call.fail(bad_config(error))
             return
-        due_ms = call.request.deadline_at_ms(call.received_ns // 1_000_000)
-        if due_ms is None:
-            due_ms = time.time_ns() // 1_000_000 + _PATIENCE_MS
 
         def checked(answers: dict[str, Answer]) -> None:
             for program, answer in answers.items():
@@ -79,6 +76,7 @@ class Reloads:
             call.succeed(_report(found, {**own, **answers}))
 
         def ask_all(args: dict[str, Any], done: Callable[[dict[str, Answer]], None]) -> None:
+            due_ms = time.time_ns() // 1_000_000 + _PATIENCE_MS
             request = Request(id=call.request.id, op=OP, args=args, deadline_ms=due_ms)
             gathering = Gathering(self._others, done)
             for program in self._others:

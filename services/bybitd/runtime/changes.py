@@ -16,8 +16,13 @@ from msgspec.structs import replace
 from bybitd.settings import CATEGORIES, Account, Settings, feed_of
 
 _ACCOUNT_PROGRAMS: Final = ("private-stream-", "order-execution-")
-# The setting that each program of an account goes by alone.
-_OF_ORDERS: Final = frozenset({"limits", "clients", "order_timeout_ms"})
+# What one of them goes by alone.
+_ALONE: Final = {
+    "limits": "order-execution-",
+    "clients": "order-execution-",
+    "order_timeout_ms": "order-execution-",
+    "dcp_s": "private-stream-",
+}
 
 
 def in_force(running: Settings, new: Settings) -> Settings:
@@ -60,7 +65,8 @@ def concerns(key: str, program: str) -> bool:
         found = feed_of(program)
         return found is not None and found[0] == rest[0]
     if section == "accounts" and len(rest) > 1:
-        prefixes = _ACCOUNT_PROGRAMS[1:] if rest[1] in _OF_ORDERS else _ACCOUNT_PROGRAMS
+        alone = _ALONE.get(rest[1])
+        prefixes = _ACCOUNT_PROGRAMS if alone is None else (alone,)
         return program in [f"{prefix}{rest[0]}" for prefix in prefixes]
     # Where the exchange and the folders are, and which programs there are, is everybody's.
     return True

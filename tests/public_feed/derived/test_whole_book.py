@@ -40,6 +40,19 @@ def test_of_many_changes_within_the_interval_the_last_is_published_at_its_end():
     assert [body["data"]["u"] for body in desk.outlet.of(WHOLE)] == [10, 12, 13, 14]
 
 
+def test_another_interval_holds_for_what_is_published_next():
+    desk = joined()
+    desk.feed.configure(linger_ms=30_000, book_interval_ms=10)
+    desk.line.say(snapshot(10), now_ms=1_000)
+    desk.line.say(book(11, [("100.0", "5")]), now_ms=1_010)
+    assert [body["data"]["u"] for body in desk.outlet.of(WHOLE)] == [10, 11]
+    desk.leave(WHOLE)
+    desk.beat(31_000)
+    desk.join(WHOLE)
+    desk.line.say(snapshot(20), book(21, [("100.0", "5")]), now_ms=40_000)
+    assert [delay_ms for delay_ms, _ in desk.later] == [10]
+
+
 def test_a_timer_that_is_early_is_set_again():
     desk = joined()
     desk.line.say(snapshot(10), now_ms=1_000)
