@@ -163,11 +163,27 @@ def test_a_refusal_is_told_by_product_and_asked_for_again_after_the_next_compari
     assert world.shown()["armed"] == ALL
 
 
-def test_it_is_set_also_where_the_exchange_does_not_tell_what_is_set() -> None:
-    exchange = Exchange()
-    exchange.ask_code = 10005
-    assert arm(exchange, 30) == dict.fromkeys(ALL, "")
-    assert len(exchange.sent) == 3
+def test_what_was_set_is_armed_when_the_exchange_shows_it_and_not_before() -> None:
+    world = World()
+    world.generation = 1
+    world.exchange.ask_code = 10005
+    world.turn(0)
+    assert len(world.exchange.sent) == 3
+    assert world.shown()["armed"] == []
+    assert set(world.shown()["problems"].values()) == {
+        "it was set, and the exchange does not show it yet"
+    }
+    world.exchange.ask_code = 0
+    world.turn(9.9)  # it takes about ten seconds
+    assert world.shown()["armed"] == []
+    world.turn(10)
+    assert world.shown()["armed"] == ALL
+    assert len(world.exchange.sent) == 3
+
+
+@pytest.mark.parametrize(("window_s", "ping_ms"), [(None, 20_000), (3, 1000), (300, 20_000)])
+def test_pings_are_closer_than_the_window(window_s: int | None, ping_ms: int) -> None:
+    assert World(window_s).dcp.ping_every_ms == ping_ms
 
 
 def test_without_an_answer_nothing_is_called_armed_and_it_is_tried_again_later() -> None:
@@ -210,7 +226,7 @@ def test_nothing_is_called_armed_while_the_private_socket_is_lost() -> None:
     world.generation = 2
     world.turn(1)
     assert world.shown()["armed"] == ALL
-    assert world.exchange.asked == 2  # looked at again, and found as it was
+    assert world.exchange.asked == 3  # looked at before, after, and again: found as it was
     assert len(world.exchange.sent) == 3
 
 

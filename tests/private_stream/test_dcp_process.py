@@ -55,3 +55,23 @@ def test_what_rests_is_cancelled_by_the_exchange_when_the_stream_is_gone_for_too
     )
     gateway.start(PRIVATE)  # the next run tells what happened meanwhile
     assert "CancelByDCP" in gateway.wait_order("rests-1", "cancelled")["reason"]
+
+
+def test_who_is_back_in_time_stops_the_exchange_s_clock_at_once(gateway: Gateway) -> None:
+    gateway.config.write_text(CONFIG.replace("10", "300"))
+    gateway.start(PRIVATE)
+    gateway.wait(lambda: dcp(gateway)["armed"] == list(PRODUCTS), "DCP to be armed")
+    gateway.simulator.fault("refuse_connect", scope="private")
+    gateway.simulator.fault("cut", scope="private")
+    gateway.wait(lambda: running_clocks(gateway) == set(PRODUCTS.values()), "the clocks to run")
+    assert dcp(gateway)["armed"] == []
+    gateway.simulator.fault("clear")
+    # The next ping of a socket that is up comes after 20 s only, which this does not wait for.
+    gateway.wait(lambda: not running_clocks(gateway), "the clocks to stop")
+    gateway.wait(lambda: dcp(gateway)["armed"] == list(PRODUCTS), "DCP to be armed again")
+
+
+def running_clocks(gateway: Gateway) -> set[str]:
+    """Return the topics whose time without a socket the exchange measures."""
+    clocks = gateway.simulator.call(lambda sim: sim._private.disconnected)
+    return {clock["topic"] for clock in clocks}

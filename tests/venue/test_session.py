@@ -264,6 +264,18 @@ def test_a_private_session_asks_for_topics_only_once_it_is_authenticated() -> No
     assert session.receive(b'{"id":"1","topic":"order","creationTime":1,"data":[]}', START)
 
 
+def test_a_private_session_pings_at_once_when_it_has_subscribed_and_then_as_it_is_told() -> None:
+    session = Session("private", {"order": None}, START, lambda now: b"{}", ping_every_ms=1000)
+    answer(session, success=True, ret_msg="", op="auth", conn_id="c")
+    session.tick(START)
+    assert [message.get("op") for message in sent(session)] == [None, "subscribe", "ping"]
+    answer(session, op="pong", ret_msg="pong", success=True)
+    session.tick(START + 999)
+    assert sent(session) == []
+    session.tick(START + 1000)
+    assert [message["op"] for message in sent(session)] == ["ping"]
+
+
 def test_a_refused_login_ends_the_session_for_good() -> None:
     session = Session("private", {"order": None}, START, auth=lambda now: b"{}")
     answer(session, success=False, ret_msg="API key is invalid.", op="auth", conn_id="c")

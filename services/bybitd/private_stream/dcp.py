@@ -13,12 +13,16 @@ from typing import Any, Final, Protocol
 
 from bybitd.net.errors import RestError
 from bybitd.net.rest import RestReply, RestWorker
+from bybitd.venue.session import PING_EVERY_MS
 
 # Product of the REST call -> the topic whose socket it watches.
 PRODUCTS: Final = {"SPOT": "dcp.spot", "DERIVATIVES": "dcp.future", "OPTIONS": "dcp.option"}
 SET: Final = "/v5/order/disconnected-cancel-all"
 ASK: Final = "/v5/account/query-dcp-info"
 _NOT_YET: Final = "the private stream is not ready yet"
+_NOT_SHOWN: Final = "it was set, and the exchange does not show it yet"
+# For so long the exchange does not show what was set.
+_TAKES_S: Final = 10.0
 _RETRY_S: Final = (1.0, 5.0, 15.0, 60.0)
 log = logging.getLogger(__name__)
 
@@ -34,20 +38,24 @@ class Client(Protocol):
 
 
 def arm(client: Client, window_s: int) -> dict[str, str]:
-    """Set the window of every product that does not have it; return why not, "" where it is set.
-    Blocks. Setting it twice does no harm.
+    """Set the window of every product that does not have it; return why not, "" where the exchange
+    shows it. Blocks. Setting it twice does no harm.
 
     Raises:
         RestError: no answer, so that nothing is known.
     """
+    window = str(window_s)
     known = _windows(client)
-    problems: dict[str, str] = {}
-    for product in PRODUCTS:
-        problems[product] = ""
-        if known.get(product) != str(window_s):
-            reply = client.post(SET, {"product": product, "timeWindow": window_s})
-            if reply.ret_code != 0:
-                problems[product] = f"the exchange refused: {reply.ret_code} {reply.ret_msg}"
+    problems = dict.fromkeys(PRODUCTS, "")
+    for product in [product for product in PRODUCTS if known.get(product) != window]:
+        reply = client.post(SET, {"product": product, "timeWindow": window_s})
+        refused = f"the exchange refused: {reply.ret_code} {reply.ret_msg}"
+        problems[product] = refused if reply.ret_code else _NOT_SHOWN
+    if _NOT_SHOWN in problems.values():
+        known = _windows(client)
+        for product, problem in problems.items():
+            if problem == _NOT_SHOWN and known.get(product) == window:
+                problems[product] = ""
     return problems
 
 
@@ -77,6 +85,8 @@ class Dcp:
         refused: Callable[[], Mapping[str, str]],
     ) -> None:
         self.topics: tuple[str, ...] = tuple(PRODUCTS.values()) if window_s is not None else ()
+        # A dead connection must be noticed, and another one up, before the window is over.
+        self.ping_every_ms = min(PING_EVERY_MS, (window_s or 300) * 1000 // 3)
         self._window_s = window_s
         self._worker = worker
         self._client = client
@@ -99,17 +109,23 @@ class Dcp:
         def done(problems: dict[str, str] | None, error: RestError | None) -> None:
             self._busy = False
             if problems is None:
-                pause_s = _RETRY_S[min(self._failures, len(_RETRY_S) - 1)]
-                self._failures += 1
-                self._not_before_s = now_s + pause_s
+                self._not_before_s = now_s + self._pause_s()
                 # What the exchange holds is not known: it may have been set, or be another one.
                 self._keep(dict.fromkeys(PRODUCTS, f"not known: {error}"))
+                return
+            if _NOT_SHOWN in problems.values():
+                self._not_before_s = now_s + max(_TAKES_S, self._pause_s())
+                self._keep(problems)
                 return
             self._failures = 0
             self._done = generation
             self._keep(problems)
 
         self._busy = self._worker.submit(lambda: arm(client, window_s), done)
+
+    def _pause_s(self) -> float:
+        self._failures += 1
+        return _RETRY_S[min(self._failures, len(_RETRY_S)) - 1]
 
     def describe(self) -> dict[str, Any]:
         """Return what the status shows: nothing where it is not configured."""

@@ -42,7 +42,8 @@ def main(program: Program) -> None:
     dcp_s = program.settings.accounts[name].dcp_s
     dcp = Dcp(dcp_s, questions, lambda: access.client, compared, refused)
     wanted = tuple(dict.fromkeys((*account.topics, *dcp.topics)))
-    socket = PrivateSocket(loop, access.locate("private"), access.login, wanted, account)
+    where = access.locate("private")
+    socket = PrivateSocket(loop, where, access.login, wanted, account, dcp.ping_every_ms)
     joiners = LateJoiners(loop, account.snapshot)
 
     def joined(topic: topics.Topic, written: str) -> None:

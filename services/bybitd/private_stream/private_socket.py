@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bybitd.net.clock import now_ms
 from bybitd.net.connection import Address, Connection, Reactor
-from bybitd.venue.session import Bad, Confirmed, Dead, Live, Rejected, Session
+from bybitd.venue.session import PING_EVERY_MS, Bad, Confirmed, Dead, Live, Rejected, Session
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,14 @@ class PrivateSocket:
         login: Callable[[int], bytes],
         topics: Iterable[str],
         listener: Listener,
+        ping_every_ms: int = PING_EVERY_MS,
     ) -> None:
         self.connection = Connection("private", reactor, locate, self)
         self.bad_frames = 0
         self.refused: dict[str, str] = {}  # topics that the exchange will not serve, and why
         self._wanted = tuple(topics)
         self._unanswered: set[str] = set()
+        self._ping_every_ms = ping_every_ms
         self._login = login
         self._listener = listener
         self._session: Session | None = None
@@ -66,7 +68,9 @@ class PrivateSocket:
         self.refused.clear()
         self._unanswered = set(self._wanted)
         desired = dict.fromkeys(self._wanted)
-        self._session = Session("private", desired, now_ms(), auth=self._login)
+        self._session = Session(
+            "private", desired, now_ms(), auth=self._login, ping_every_ms=self._ping_every_ms
+        )
         self._turn(self._session)
 
     def received(self, payloads: list[bytes], rx_ns: int) -> None:

@@ -105,7 +105,9 @@ class Session:
 
     `socket` is a category, `private` or `status`; `desired` is the owner's table, which is read
     when the session goes live and from which rejected topics are taken; `auth` makes the
-    authentication frame at a given time and is needed on `private`.
+    authentication frame at a given time and is needed on `private`, where the first ping follows
+    the subscriptions at once: with it the exchange counts the account as back (Bybit V5, "Set
+    Disconnect Cancel All").
     """
 
     def __init__(
@@ -114,6 +116,8 @@ class Session:
         desired: dict[str, None],
         now_ms: int,
         auth: Callable[[int], bytes] | None = None,
+        *,
+        ping_every_ms: int = PING_EVERY_MS,
     ) -> None:
         self.socket = socket
         self.desired = desired
@@ -125,7 +129,8 @@ class Session:
         self._unproved: dict[str, int] = {}  # topic -> until when its first message is awaited
         self._number = 0
         self._last_rx_ms = now_ms
-        self._ping_at_ms = now_ms + PING_EVERY_MS
+        self._ping_every_ms = ping_every_ms
+        self._ping_at_ms = now_ms + ping_every_ms
         self._pong_due_ms: int | None = None
         self._auth_due_ms: int | None = None
         self._dead = False
@@ -211,7 +216,7 @@ class Session:
             return
         if now_ms >= self._ping_at_ms:
             self._out.append(control.ping())
-            self._ping_at_ms = now_ms + PING_EVERY_MS
+            self._ping_at_ms = now_ms + self._ping_every_ms
             self._pong_due_ms = self._pong_due_ms or now_ms + PONG_WITHIN_MS
         for req_id, request in list(self._requests.items()):
             if now_ms >= request.due_ms:
@@ -274,6 +279,7 @@ class Session:
                 self._die(f"authentication refused: {frame.reason}", fatal=True)
             elif not self.live:
                 self._go_live(now_ms)
+                self._ping_at_ms = now_ms
         elif isinstance(frame, control.Refused):
             self._refused(frame, now_ms)
         elif isinstance(frame, control.Malformed):
