@@ -51,3 +51,16 @@ def test_a_topic_that_only_the_feed_can_judge_is_refused_with_its_line(reloadabl
     assert f"public-feed-linear: {daemon.config}:{lines + 4}: feeds.linear.topics[0]" in done.stderr
     daemon.config.write_text(before)
     assert "nothing has changed" in daemon.cli("reload").stdout
+
+
+def test_a_person_is_told_what_to_restart(reloadable: Daemon) -> None:
+    daemon = reloadable
+    before = daemon.config.read_text()
+    daemon.config.write_text(
+        f"{before}log: {{level: warning}}\nbus: {{high_water_mark: 60000}}\njournal: {{sync: disk}}\n"
+    )
+    assert daemon.cli("reload").stdout.splitlines() == [
+        "applied: log.level (all programs)",
+        "needs a restart: bus.high_water_mark (bybitd down, then bybitd up)",
+        "needs a restart: journal.sync (bybitd restart order-execution-main)",
+    ]

@@ -50,13 +50,14 @@ def reload(options: argparse.Namespace) -> int:
 
 def _show(result: dict[str, Any], running: list[str]) -> None:
     applied, restart, missing = result["applied"], result["restart"], result["missing"]
+    answered = len(running) - len(missing)
     for key, programs in applied.items():
-        print(f"applied: {key} ({', '.join(programs)})")
+        told = "all programs" if len(programs) == answered else ", ".join(programs)
+        print(f"applied: {key} ({told})")
     for key, programs in restart.items():
-        everybody = len(programs) + len(missing) >= len(running)
-        whole = "bybitd down, then bybitd up" if everybody else ""
         each = "; ".join(f"bybitd restart {program}" for program in programs)
-        print(display.paint(f"needs a restart: {key} ({whole or each})", "yellow"))
+        told = "bybitd down, then bybitd up" if len(programs) == answered else each
+        print(display.paint(f"needs a restart: {key} ({told})", "yellow"))
     if not (applied or restart):
         print(f"{result['file']}: nothing has changed")
     for program, problem in missing.items():
