@@ -56,9 +56,8 @@ def test_a_topic_that_only_the_feed_can_judge_is_refused_with_its_line(reloadabl
 def test_a_person_is_told_what_to_restart(reloadable: Daemon) -> None:
     daemon = reloadable
     before = daemon.config.read_text()
-    daemon.config.write_text(
-        f"{before}log: {{level: warning}}\nbus: {{high_water_mark: 60000}}\njournal: {{sync: disk}}\n"
-    )
+    more = "log: {level: warning}\nbus: {high_water_mark: 60000}\njournal: {sync: disk}\n"
+    daemon.config.write_text(before + more)
     assert daemon.cli("reload").stdout.splitlines() == [
         "applied: log.level (all programs)",
         "needs a restart: bus.high_water_mark (bybitd down, then bybitd up)",

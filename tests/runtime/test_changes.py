@@ -97,9 +97,13 @@ def test_each_key_concerns_the_programs_that_go_by_it() -> None:
     assert those("accounts.main.limits.max_order_value") == orders[:1]
     assert those("accounts.second.clients.maker.symbols") == orders[1:]
     assert those("accounts.main.dcp_s") == ["private-stream-main"]
+    assert those("accounts.main.private_topics") == ["private-stream-main"]
     assert those("accounts.main.api_key_file") == ["private-stream-main", orders[0]]
     assert those("journal.sync") == orders
     assert those("simulator.seed") == ["simulator"]
+    assert those("simulator.public_keys.second") == [
+        *("simulator", "private-stream-second", "order-execution-second")
+    ]
     assert those("feeds.linger_s") == feeds
     assert those("feeds.linear.topics") == linear
     assert set(programs) - set(those("rest.calls_per_5s")) == {"simulator", "bus"}

@@ -22,6 +22,7 @@ _ALONE: Final = {
     "clients": "order-execution-",
     "order_timeout_ms": "order-execution-",
     "dcp_s": "private-stream-",
+    "private_topics": "private-stream-",
 }
 
 
@@ -54,7 +55,9 @@ def concerns(key: str, program: str) -> bool:
     """Tell whether a program goes by the value under a dotted key."""
     section, *rest = key.split(".")
     if section == "simulator":
-        return program == "simulator"
+        # With a public half of its own here, an account signs with its own key.
+        signs = rest[0] == "public_keys" and program in _programs(rest[1])
+        return program == "simulator" or signs
     if section == "journal":
         return program.startswith("order-execution-")
     if section == "rest":
@@ -66,10 +69,13 @@ def concerns(key: str, program: str) -> bool:
         return found is not None and found[0] == rest[0]
     if section == "accounts" and len(rest) > 1:
         alone = _ALONE.get(rest[1])
-        prefixes = _ACCOUNT_PROGRAMS if alone is None else (alone,)
-        return program in [f"{prefix}{rest[0]}" for prefix in prefixes]
+        return program in ([f"{alone}{rest[0]}"] if alone else _programs(rest[0]))
     # Where the exchange and the folders are, and which programs there are, is everybody's.
     return True
+
+
+def _programs(account: str) -> list[str]:
+    return [f"{prefix}{account}" for prefix in _ACCOUNT_PROGRAMS]
 
 
 def _plain(settings: Settings) -> Any:
