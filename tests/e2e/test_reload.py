@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from bybitbus.client import Client
+from bybitbus.errors import RequestError
 from tests.e2e.conftest import Daemon
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+REACHED_WITHIN_S = 30.0
 
 
 @pytest.fixture
 def reloadable(daemon: Daemon) -> Iterator[Daemon]:
     before = daemon.config.read_text()
+    wait_reached(daemon)  # another test may have killed one just before
     yield daemon
     daemon.config.write_text(before)
     assert daemon.cli("reload").returncode == 0
+
+
+def wait_reached(daemon: Daemon) -> None:
+    """Wait until the bus has every program's answer."""
+    due_s = time.monotonic() + REACHED_WITHIN_S
+    with Client(daemon.run_dir) as client:
+        for program in daemon.programs():
+            while not answers(client, program):
+                assert time.monotonic() < due_s, program
+                time.sleep(0.1)
+
+
+def answers(client: Client, program: str) -> bool:
+    try:
+        client.request("gateway.ping", {"program": program})
+    except RequestError:
+        return False
+    return True
 
 
 def test_all_programs_take_over_what_they_can_and_the_rest_is_named(reloadable: Daemon) -> None:
