@@ -10,8 +10,8 @@ from bybitd.simulator.wire.faults import Faults, parse
 from bybitd.simulator.wire.limits import RateBook, RateLimits
 from bybitd.venue.retcodes import CODES
 
-WHO = Credential("k", 7, False, HmacVerifier("s"))
-READER = Credential("r", 7, True, HmacVerifier("s"))
+WHO = Credential("k", 7, False, False, HmacVerifier("s"))
+READER = Credential("r", 7, True, False, HmacVerifier("s"))
 CREATE, BATCH = "/v5/order/create", "/v5/order/create-batch"
 
 
