@@ -3,7 +3,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -177,3 +179,42 @@ def test_what_came_before_a_reset_is_heard_before_the_loss() -> None:
         loop.run()
     assert listener.heard[:2] == ["opened", "last words"]
     assert listener.heard[2].startswith("lost: ")
+
+
+def test_many_reconnects_leave_no_thread_and_no_descriptor_behind() -> None:
+    def descriptors() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    at_connects: dict[int, int] = {}
+    with (
+        websocket_server(lambda _peer: None) as (url, _),
+        connection(lambda: Address(url)) as (wanted, listener, loop),
+    ):
+
+        def then(what: str) -> None:
+            if what.startswith("lost"):
+                at_connects[wanted.connects] = descriptors()
+                if wanted.connects == 30:
+                    loop.stop()
+
+        listener.then = then
+        wanted.start()
+        loop.run()
+        connecting = [t for t in threading.enumerate() if t.name.startswith("connect")]
+    assert len(connecting) <= 1  # the last one may still be on its way out
+    # The test's own server closes its side when it likes: a few may be open, but not one for each.
+    assert at_connects[30] - at_connects[5] < 10
+
+
+def test_the_loop_goes_on_turning_while_a_connect_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 30)
+    beats = []
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes the connection, says nothing
+        hanging = Address(f"ws://127.0.0.1:{mute.getsockname()[1]}")
+        with connection(lambda: hanging) as (wanted, listener, loop):
+            wanted.start()
+            loop.call_every(0.01, lambda: loop.stop() if len(beats) == 50 else beats.append(1))
+            loop.run()
+            assert listener.heard == []
+            assert wanted.connects == 0
+    assert len(beats) == 50

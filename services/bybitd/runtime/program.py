@@ -2,10 +2,12 @@
 
 A process composes one `Program`, hands it what is its own (ops, subscriptions, status) and runs
 it. The frame answers the ops that every process knows and publishes its status once a second.
+A loop that makes no progress any more is ended, so that the supervisor starts it anew.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import time
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from bybitd.net.ip_gate import IpGate
 
 STATUS_PERIOD_S = 1.0
+WEDGED_AFTER_S = 30.0  # far above any turn of a healthy loop, also on a busy machine
 Handler = Callable[[Call], None]
 log = logging.getLogger(__name__)
 
@@ -204,11 +207,14 @@ class Program:
         self.loop.add_reader(self.publisher.socket, self._take_subscriptions)
         self.loop.add_reader(self.server.socket, self._take_calls)
         self.loop.call_every(STATUS_PERIOD_S, self.publish_status)
+        self.loop.call_every(STATUS_PERIOD_S, expect_progress)
         log.info("= up, epoch %d", self.publisher.epoch)
         self.publish_status()
+        expect_progress()
         try:
             self.loop.run()
         finally:
+            faulthandler.cancel_dump_traceback_later()
             for close in closing:
                 close()
             self.close()
@@ -270,6 +276,15 @@ class Program:
                 self._joiners.joined(prefix)
             for callback in self._joined if joined else self._left:
                 callback(topic, prefix)
+
+
+def expect_progress() -> None:
+    """End this process, with the stacks of its threads in the log, unless called again in time.
+
+    The interpreter's own watchdog waits in a thread of C: neither a callback that never returns nor
+    an extension that keeps the interpreter's lock can hold it up.
+    """
+    faulthandler.dump_traceback_later(WEDGED_AFTER_S, exit=True, file=2)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
