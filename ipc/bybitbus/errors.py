@@ -114,4 +114,5 @@ class Refused(RequestError):
         self.hint = hint
         self.exchange = exchange
         self.retry_after_ms = retry_after_ms
-        super().__init__(f"{op}: {message}" + (f" ({hint})" if hint else ""))
+        said = message if message.startswith(f"{op}: ") else f"{op}: {message}"
+        super().__init__(said + (f" ({hint})" if hint else ""))

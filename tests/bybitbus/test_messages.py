@@ -49,3 +49,16 @@ def test_an_error_without_a_body_is_of_unknown_outcome_and_never_a_refusal() -> 
     assert raised.value.outcome is Outcome.UNKNOWN
     assert raised.value.origin is Origin.GATEWAY
     assert not raised.value.retry_safe
+
+
+def test_an_error_names_its_op_once_also_where_the_message_does() -> None:
+    for message in ("order.create: no such symbol", "no such symbol"):
+        error = Refused(
+            "order.create",
+            code="bad_args",
+            message=message,
+            origin="gateway",
+            outcome=Outcome.REJECTED,
+            retry_safe=False,
+        )
+        assert str(error) == "order.create: no such symbol"

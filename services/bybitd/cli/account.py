@@ -39,7 +39,7 @@ def positions(options: argparse.Namespace) -> int:
                 for row in result["list"]
                 if row.get("size") not in ("", "0")
             ]
-    orders.show_rows(rows, _POSITION, options.json)
+    orders.show_rows(rows, _POSITION, options.json, none="no open positions")
     return exits.OK
 
 

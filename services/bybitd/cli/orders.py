@@ -103,7 +103,8 @@ def show_open(options: argparse.Namespace) -> int:
             account=options.account,
             timeout_ms=int(options.timeout * 1000),
         )
-    show_rows(result["list"], _ROW, options.json)
+    none = "no orders that ended" if options.history else "no open orders"
+    show_rows(result["list"], _ROW, options.json, none=none)
     return exits.OK
 
 
@@ -123,10 +124,17 @@ def status(options: argparse.Namespace) -> int:
     return exits.OK
 
 
-def show_rows(rows: list[dict[str, Any]], keys: tuple[str, ...], as_json: bool) -> None:
-    """Print rows of the exchange: some keys in a table, or each whole as JSON."""
+def show_rows(
+    rows: list[dict[str, Any]], keys: tuple[str, ...], as_json: bool, *, none: str
+) -> None:
+    """Print rows of the exchange: some keys in a table, or each whole as JSON.
+
+    Where there are no rows people are told so in the words of `none`; JSON then has no lines.
+    """
     if as_json:
         for row in rows:
             display.print_json(row)
+    elif not rows:
+        print(none)
     else:
         display.print_table([display.pick(row, *keys) for row in rows], keys)

@@ -20,7 +20,7 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     place.add_options(parser)
     parser.set_defaults(verb=status)
     parser = verbs.add_parser("version", help="show the versions")
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    place.add_options(parser)
     parser.set_defaults(verb=version)
 
 
