@@ -261,3 +261,42 @@ def test_a_second_bus_in_the_same_run_folder_is_refused(bus: Bus) -> None:
     assert refusal.returncode == 1
     assert f"process {bus.process.pid}" in refusal.stderr
     assert "--run-dir" in refusal.stderr
+
+
+def test_a_plain_req_socket_survives_a_request_without_an_answer(bus: Bus) -> None:
+    trader = bus.play(TRADER)
+    requester = bus.requester(zmq.REQ)
+    # The recipe for REQ: without these two it could neither send nor receive any more.
+    requester.setsockopt(zmq.REQ_RELAXED, 1)
+    requester.setsockopt(zmq.REQ_CORRELATE, 1)
+    order = {"id": "lost", "op": "order.create", "args": {}, "deadline_ms": 60_000}
+    requester.send(msgpack.packb(order))
+    lost = trader.next_call()
+    assert not requester.poll(50)  # given up
+    requester.send(msgpack.packb({"id": "next", "op": "gateway.ping"}))
+    assert requester.poll(10_000)
+    assert msgpack.unpackb(requester.recv())["id"] == "next"
+    lost.succeed({})  # nobody waits for it any more, and it is taken for no other answer
+    requester.send(msgpack.packb({"id": "last", "op": "gateway.ping"}))
+    assert requester.poll(10_000)
+    assert msgpack.unpackb(requester.recv())["id"] == "last"
+
+
+def test_status_flows_once_a_second_although_nothing_happens(bus: Bus) -> None:
+    socket = bus.subscriber("gateway.status.bus.")
+    receive(socket)  # the answer to the subscription
+    stamps_ns = [int(str(receive(socket)[1]["tx"])) for _ in range(4)]
+    # A beat and no flood; on a busy machine two of them may come close.
+    assert stamps_ns[-1] - stamps_ns[0] > 1_000_000_000
+
+
+def test_a_subscriber_that_never_reads_holds_up_nobody(bus: Bus) -> None:
+    feed = bus.play(FEED)
+    bus.subscriber(TOPIC)  # never read
+    assert feed.next_subscription(TOPIC).joined
+    reader = bus.subscriber(TOPIC)
+    assert feed.next_subscription(TOPIC).joined
+    filling = "x" * 4000
+    for number in range(5000):  # 20 MB: more than the sockets between them hold
+        feed.publisher.publish(TOPIC, {"data": filling, "number": number})
+        assert receive(reader)[1]["number"] == number

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -65,9 +66,26 @@ def test_folders_and_control_socket_are_closed_to_others(daemon: Daemon) -> None
         assert socket.stat().st_mode & 0o007 == 0
 
 
-def test_no_network_server_but_the_simulator_listens(daemon: Daemon) -> None:
+def listening(pids: list[int]) -> list[tuple[int, str]]:
+    """Return process and address (hexadecimal, as the kernel writes it) of each TCP listener."""
+    owners = {}
+    for pid in pids:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(OSError):  # it was closed meanwhile
+                owners[os.readlink(entry)] = pid
+    found = []
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *_, inode = line.split()[:10]
+            if state == "0A" and f"socket:[{inode}]" in owners:
+                found.append((owners[f"socket:[{inode}]"], local.split(":")[0]))
+    return found
+
+
+def test_no_network_server_but_the_simulator_listens_and_that_only_here(daemon: Daemon) -> None:
     configuration = (daemon.run_dir / "supervisord.conf").read_text()
     assert "inet_http_server" not in configuration
+    assert set(listening(daemon.processes())) == {(pid_of(daemon, "simulator"), "0100007F")}
 
 
 def test_a_second_up_in_the_same_run_folder_is_refused(daemon: Daemon) -> None:
