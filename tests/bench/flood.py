@@ -58,7 +58,8 @@ def shake_hands(peer: socket.socket) -> bool:
             return False
         request += piece
     lines = request.split(b"\r\n")
-    if b"/v5/public/" not in lines[0]:
+    # The feed also looks for announcements (/v5/public/misc/status): there are none here.
+    if b"/v5/public/" not in lines[0] or b"/misc/" in lines[0]:
         peer.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
         return False
     key = next(
