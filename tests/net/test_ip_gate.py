@@ -15,7 +15,7 @@ import pytest
 
 from bybitd.errors import StartError
 from bybitd.net.errors import IpBanned, NotSent, OverBudget
-from bybitd.net.ip_budget import Share
+from bybitd.net.ip_budget import Purpose
 from bybitd.net.ip_gate import FILE, IpGate
 
 # When told to, calls as fast as it can, without end; says how many had left at each refusal.
@@ -23,9 +23,9 @@ CALLER = """
 import sys
 from pathlib import Path
 from bybitd.net.errors import OverBudget
-from bybitd.net.ip_budget import Share
+from bybitd.net.ip_budget import Purpose
 from bybitd.net.ip_gate import IpGate
-gate = IpGate(Path(sys.argv[1]), int(sys.argv[2])).of(Share.ESSENTIAL)
+gate = IpGate(Path(sys.argv[1]), int(sys.argv[2])).of(Purpose.ESSENTIAL)
 left = 0
 print("ready", flush=True)
 sys.stdin.readline()
@@ -66,10 +66,10 @@ def said(child: subprocess.Popen[str]) -> str:
     return child.stdout.readline().strip()
 
 
-def pass_until_full(gate: IpGate, share: Share = Share.ESSENTIAL) -> int:
+def pass_until_full(gate: IpGate, purpose: Purpose = Purpose.ESSENTIAL) -> int:
     for count in range(1000):
         try:
-            gate.enter(share, "/v5/x")
+            gate.enter(purpose, "/v5/x")
         except OverBudget:
             return count
     raise AssertionError("it never fills")
@@ -107,7 +107,7 @@ def test_a_ban_is_seen_by_every_process_and_survives_the_one_that_was_told(
             until_ms = gate.banned_until_ms()
             assert 590_000 < until_ms - time.time() * 1000 <= 600_000
             with pytest.raises(IpBanned) as caught:
-                gate.enter(Share.ESSENTIAL, "/v5/order/create")
+                gate.enter(Purpose.ESSENTIAL, "/v5/order/create")
             assert abs(caught.value.until_ms - until_ms) < 1000
             assert not caught.value.sent
 
@@ -129,12 +129,12 @@ def test_threads_of_one_process_are_counted_like_processes(tmp_path: Path) -> No
 def test_it_is_said_when_the_next_call_may_leave(tmp_path: Path) -> None:
     with closing(IpGate(tmp_path, 2)) as gate:
         before_ms = time.time() * 1000
-        pass_until_full(gate, Share.MARKET)
+        pass_until_full(gate, Purpose.MARKET)
         with pytest.raises(OverBudget) as caught:
-            gate.enter(Share.MARKET, "/v5/market/time")
+            gate.enter(Purpose.MARKET, "/v5/market/time")
         assert not isinstance(caught.value, IpBanned)
         assert before_ms + 4990 < caught.value.until_ms < time.time() * 1000 + 5010
-        gate.of(Share.ESSENTIAL).enter("/v5/order/create")
+        gate.of(Purpose.ESSENTIAL).enter("/v5/order/create")
 
 
 def test_only_its_owner_can_read_the_file_and_a_folder_that_is_none_is_named(
@@ -151,4 +151,4 @@ def test_nothing_leaves_a_program_that_stops(tmp_path: Path) -> None:
     gate.close()
     gate.close()
     with pytest.raises(NotSent, match="stops"):
-        gate.enter(Share.ESSENTIAL, "/v5/x")
+        gate.enter(Purpose.ESSENTIAL, "/v5/x")

@@ -3,8 +3,8 @@
 The exchange takes 600 HTTP requests in any 5 s from one address, whatever they are for, and bans an
 address that sends more for at least ten minutes, in which nothing may be sent at all (Bybit V5,
 "Rate Limit Rules / IP Limit"). So one ring of the moments of the last calls is kept for all: a call
-may leave if the one that is `limit` calls back is older than the window. Shares look back less far,
-so that what can wait leaves room for orders.
+may leave if the one that is `limit` calls back is older than the window. What can wait looks back
+less far, so that it leaves room for orders.
 
 The times of calls are ns since the boot, which no setting of the wall clock moves; a ban is kept in
 Unix time too, because it outlasts a boot. Whoever calls holds the lock of the memory.
@@ -28,7 +28,7 @@ SIZE: Final = _RING_AT + 8 * LIMIT
 _WORD: Final = struct.Struct("<Q")
 
 
-class Share(Enum):
+class Purpose(Enum):
     """What a call is for; the value is how much of the limit may be used up before it waits."""
 
     ESSENTIAL = 1.0  # orders, look-ups, reconciliation, the clock
@@ -46,7 +46,7 @@ class IpBudget:
         if not 1 <= limit <= LIMIT:
             raise ValueError(f"the limit must be 1 to {LIMIT}, not {limit}")
         self._memory = memory
-        self._back = {share: max(1, int(limit * share.value)) for share in Share}
+        self._back = {purpose: max(1, int(limit * purpose.value)) for purpose in Purpose}
 
     def adopt(self, boot: int, now_ns: int, unix_ns: int) -> None:
         """Take over what another process, or another boot, has left; anything else begins empty.
@@ -65,7 +65,7 @@ class IpBudget:
         self._put(_BOOT_AT, boot)
         self._put(_MAGIC_AT, _MAGIC)
 
-    def take(self, share: Share, now_ns: int) -> int:
+    def take(self, purpose: Purpose, now_ns: int) -> int:
         """Count a call that is about to leave and return 0, or return how long to wait first, ns.
 
         A call that has to wait is not counted.
@@ -73,7 +73,7 @@ class IpBudget:
         if ban_ns := self.banned_ns(now_ns):
             return ban_ns
         at = self._get(_NEXT_AT) % LIMIT
-        last_ns = self._get(_RING_AT + 8 * ((at - self._back[share]) % LIMIT))
+        last_ns = self._get(_RING_AT + 8 * ((at - self._back[purpose]) % LIMIT))
         if last_ns and now_ns - last_ns < WINDOW_NS:
             return last_ns + WINDOW_NS - now_ns
         self._put(_RING_AT + 8 * at, now_ns)

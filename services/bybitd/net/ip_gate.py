@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from bybitd.errors import StartError
 from bybitd.net.errors import IpBanned, NotSent, OverBudget
-from bybitd.net.ip_budget import SIZE, IpBudget, Share
+from bybitd.net.ip_budget import SIZE, IpBudget, Purpose
 
 FILE: Final = "ip-budget"
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -42,7 +42,7 @@ class Gate(Protocol):
 class IpGate:
     """The budget of this machine's address, shared by all processes of one state folder.
 
-    Thread-safe. `limit` calls in any 5 s, of which some shares may use a part only.
+    Thread-safe. `limit` calls in any 5 s, of which some purposes may use a part only.
 
     Raises:
         StartError: the file can not be used.
@@ -65,11 +65,11 @@ class IpGate:
         with self._locked():
             self._budget.adopt(_boot(), _boot_ns(), time.time_ns())
 
-    def of(self, share: Share) -> Gate:
+    def of(self, purpose: Purpose) -> Gate:
         """Return the gate for calls of one kind."""
-        return _ShareGate(self, share)
+        return _PurposeGate(self, purpose)
 
-    def enter(self, share: Share, path: str) -> None:
+    def enter(self, purpose: Purpose, path: str) -> None:
         """Count a call that is about to leave.
 
         Raises:
@@ -77,7 +77,7 @@ class IpGate:
         """
         with self._locked():
             now_ns = _boot_ns()
-            wait_ns = self._budget.take(share, now_ns)
+            wait_ns = self._budget.take(purpose, now_ns)
             banned = bool(wait_ns) and bool(self._budget.banned_ns(now_ns))
         if wait_ns:
             until_ms = -(-(time.time_ns() + wait_ns) // 1_000_000)
@@ -120,13 +120,13 @@ class IpGate:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
 
 
-class _ShareGate:
-    def __init__(self, gate: IpGate, share: Share) -> None:
+class _PurposeGate:
+    def __init__(self, gate: IpGate, purpose: Purpose) -> None:
         self._gate = gate
-        self._share = share
+        self._purpose = purpose
 
     def enter(self, path: str) -> None:
-        self._gate.enter(self._share, path)
+        self._gate.enter(self._purpose, path)
 
     def banned(self) -> None:
         self._gate.banned()

@@ -6,7 +6,7 @@ import logging
 from typing import Any, Final
 
 from bybitd.errors import StartError
-from bybitd.net.ip_budget import Share
+from bybitd.net.ip_budget import Purpose
 from bybitd.net.rest import RestWorker
 from bybitd.order_execution import restart
 from bybitd.order_execution.announcer import Announcer
@@ -100,7 +100,7 @@ def main(program: Program) -> None:
     ids = LinkIds("bd", journal.next_epoch(program.started_ns // 1000))
     rules = InstrumentGate(
         *(loop, fetches, lambda: endpoints(settings, program.run_dir)),
-        *(program.ip_gate.of(Share.ACCOUNT), access.exchange_ms, orders),
+        *(program.ip_gate.of(Purpose.ACCOUNT), access.exchange_ms, orders),
         *(program.state_dir, settings.environment),
     )
     switch = KillSwitch(program.state_dir, account)

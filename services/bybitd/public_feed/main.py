@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bybitd.net.connection import Address
-from bybitd.net.ip_budget import Share
+from bybitd.net.ip_budget import Purpose
 from bybitd.net.rest import RestWorker
 from bybitd.net.shared_connects import FILE as CONNECTS_FILE
 from bybitd.net.shared_connects import SharedConnects
@@ -84,7 +84,7 @@ def main(program: Program) -> None:
     )
     late_joiners = LateJoiners(loop, feed.resend)
     worker = RestWorker(loop.call_soon_threadsafe, threads=1)
-    gate = program.ip_gate.of(Share.MARKET)
+    gate = program.ip_gate.of(Purpose.MARKET)
     instruments = Instruments(category, loop, worker, find, gate)
     callers = RestWorker(loop.call_soon_threadsafe, threads=AT_ONCE)
     fetcher = Fetcher(callers, find, gate, loop.call_later)

@@ -15,7 +15,7 @@ from bybitd.errors import ConfigError
 from bybitd.net.clock import ClockOffset, now_ms
 from bybitd.net.connection import Address
 from bybitd.net.errors import RestError
-from bybitd.net.ip_budget import Share
+from bybitd.net.ip_budget import Purpose
 from bybitd.net.ip_gate import IpGate
 from bybitd.net.rest import RestClient, RestReply, RestWorker
 from bybitd.runtime import credentials, exchange
@@ -145,8 +145,8 @@ class AccountAccess:
             def sign(payload: str) -> dict[str, str]:
                 return self._sign(key, payload)
 
-            gate = self._ip_gate.of(Share.ESSENTIAL)
-            lower = self._ip_gate.of(Share.ACCOUNT)
+            gate = self._ip_gate.of(Purpose.ESSENTIAL)
+            lower = self._ip_gate.of(Purpose.ACCOUNT)
             self.client = RestClient(base, gate, sign, authority=authority)
             self.inquirer = RestClient(base, lower, sign, authority=authority)
             self._public = RestClient(base, gate, authority=authority)
