@@ -66,6 +66,7 @@ class Rig:
     clock_refused: int = 0
     banned_until_ms: int = 0
     refusals: list[ErrorBody] = field(default_factory=list)
+    stopped: set[str] = field(default_factory=set)
     timers: list[Timer] = field(default_factory=list)
     replies: dict[str, Reply] = field(default_factory=dict)
     desk: Desk = field(init=False)
@@ -183,7 +184,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
         outcomes.next_round = rig.desk.next_round
         outcomes.again = Resender(
             *(stand_in, access, stand_in, rig.departures),
-            *(rig.orders, actions, flights, LinkIds("r", 1), lambda: False),
+            *(rig.orders, actions, flights, LinkIds("r", 1), rig.stopped.__contains__),
         ).again
         yield rig
 
@@ -364,6 +365,20 @@ def test_an_order_that_was_settled_while_the_clock_was_measured_is_not_sent_agai
     rig.move(50)
     assert len(rig.sent) == 1
     assert rig.replies["clock"].ok  # its event knows better than the refusal
+
+
+def test_while_the_account_is_stopped_only_what_may_still_leave_is_sent_again(rig: Rig) -> None:
+    rig.create("clock")
+    cancel = {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "clock"}
+    rig.ask(rig.desk.act, "cancel", "order.cancel", cancel)
+    rig.answer(0, 10002)
+    rig.answer(1, 10002)
+    rig.stopped.add("order.create")
+    rig.clock_known = True
+    rig.move(50)
+    assert [op for op, _, _ in rig.sent] == ["order.create", "order.cancel", "order.cancel"]
+    assert rig.error("clock").code is Code.EXCHANGE_REFUSED
+    assert "cancel" not in rig.replies
 
 
 def test_a_timestamp_that_stays_refused_is_told_and_not_sent_a_third_time(rig: Rig) -> None:

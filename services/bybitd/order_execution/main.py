@@ -96,14 +96,14 @@ def main(program: Program) -> None:
         else:
             program.set_state("ready")
 
-    transport = Transport(access, loop, departures, show_state)
+    switch = KillSwitch(program.state_dir, account)
+    transport = Transport(access, loop, departures, show_state, switch.stops)
     ids = LinkIds("bd", journal.next_epoch(program.started_ns // 1000))
     rules = InstrumentGate(
         *(loop, fetches, lambda: endpoints(settings, program.run_dir)),
         *(program.ip_gate.of(Purpose.ACCOUNT), access.exchange_ms, orders),
         *(program.state_dir, settings.environment),
     )
-    switch = KillSwitch(program.state_dir, account)
     state, prices = AccountState(), Prices(program.context, program.run_dir)
     limited = settings.accounts[account]
     limits = LimitGate(account, limited, orders, actions, state, prices, monotonic_ms)
@@ -113,8 +113,7 @@ def main(program: Program) -> None:
     desk = Desk(access, transport, departures, checks, orders, actions, flights, ids, changed)
     outcomes.next_round = desk.next_round
     outcomes.again = Resender(
-        *(loop, access, transport, departures, orders, actions, flights, ids),
-        lambda: switch.killed is not None,
+        *(loop, access, transport, departures, orders, actions, flights, ids, switch.stops),
     ).again
 
     def look_up_all(why: str) -> None:

@@ -29,7 +29,9 @@ _CLOCK_POLL_S: Final = 0.02
 
 
 class Resender:
-    """Waits for the clock, and sends again, unless the account was `stopped` meanwhile."""
+    """Waits for the clock, and sends again, unless the account was stopped meanwhile: `stopped(op)`
+    tells whether an operation may not leave any more.
+    """
 
     def __init__(
         self,
@@ -41,7 +43,7 @@ class Resender:
         actions: ActionStore,
         flights: Flights,
         ids: LinkIds,
-        stopped: Callable[[], bool],
+        stopped: Callable[[str], bool],
     ) -> None:
         self._stopped = stopped
         self._loop = loop
@@ -82,7 +84,7 @@ class Resender:
 
     def _may_go_again(self, flight: Flight) -> bool:
         """Tell whether nothing has been concluded of it meanwhile, and the account may trade."""
-        if self._stopped():
+        if self._stopped(flight.op):
             return False
         if not flight.creates:
             actions = [self._actions.get(key) for key in flight.keys]

@@ -48,16 +48,25 @@ class Receiver(Protocol):
 
 
 class Transport:
-    """Sends order operations and hands their answers over."""
+    """Sends order operations and hands their answers over.
+
+    `stopped(op)` tells, in any thread, whether an operation may not leave any more: what waited for
+    its turn to go over REST is not sent then.
+    """
 
     def __init__(
-        self, access: AccountAccess, loop: Loop, receiver: Receiver, on_change: Callable[[], None]
+        self,
+        access: AccountAccess,
+        loop: Loop,
+        receiver: Receiver,
+        on_change: Callable[[], None],
+        stopped: Callable[[str], bool],
     ) -> None:
         self.link = TradeLink(loop, access.locate("trade"), access.login, receiver, on_change)
         self.over_rest = 0
         self._access = access
         self._receiver = receiver
-        self._on_change = on_change
+        self._stopped = stopped
         self._worker = RestWorker(loop.call_soon_threadsafe, threads=2)
         self._due: dict[str, int] = {}
         self._started = False
@@ -122,6 +131,8 @@ class Transport:
         def job() -> RestReply:
             if client is None or now_ms() > latest_ms:
                 raise NotSent(f"{path}: it waited too long for its turn")
+            if self._stopped(op):
+                raise NotSent(f"{path}: the account was stopped before its turn came")
             return client.post(path, msgspec.json.decode(args))
 
         def done(reply: RestReply | None, error: RestError | None) -> None:

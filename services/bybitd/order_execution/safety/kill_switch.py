@@ -60,10 +60,14 @@ class KillSwitch:
         self.killed = kill_file.read(self._state_dir, self._account)
         return self.killed is not None
 
+    def stops(self, op: str) -> bool:
+        """Tell whether an operation may not leave now. Any thread may ask."""
+        return self.killed is not None and op not in _ALLOWED
+
     def refusal(self, ask: Ask) -> ErrorBody | None:
         """Return why a request may not pass: everything but cancelling, while killed."""
         killed = self.killed
-        if killed is None or ask.op in _ALLOWED:
+        if killed is None or not self.stops(ask.op):
             return None
         by = f" by {killed.by}" if killed.by else ""
         return gateway_error(
