@@ -56,6 +56,7 @@ class Journal:
 
     def __init__(self, path: Path, account: str, sync: Literal["process", "disk"]) -> None:
         self.path = path
+        self.sync = sync
         self.writes = 0
         self.problem = ""
         self._unwritten: dict[tuple[str, str], Order | Action] = {}

@@ -67,6 +67,12 @@ class Searcher:
         now_ms = self._access.exchange_ms()
         self.settling.begin(_check_key(order.link_id), now_ms + HISTORY_LAG_MS, now_ms, delay_ms)
 
+    def check_all(self, why: str) -> None:
+        """Ask what every order is by now that may live."""
+        log.info("< %s: %d orders are looked up", why, len(self._orders.live))
+        for order in list(self._orders.live.values()):
+            self.check(order)
+
     def shown(self, order: Order) -> None:
         """Stop looking for an order that the exchange has shown."""
         self.settling.end(_order_key(order.link_id))

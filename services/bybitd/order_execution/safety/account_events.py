@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from bybitd.order_execution.safety.account_state import AccountState
@@ -11,14 +10,11 @@ from bybitd.order_execution.searcher import Searcher
 
 
 class AccountEvents:
-    """Listens to `PrivateEvents`. `look_up_all` is called with the reason if orders were missed."""
+    """Listens to `PrivateEvents`."""
 
-    def __init__(
-        self, searcher: Searcher, state: AccountState, look_up_all: Callable[[str], None]
-    ) -> None:
+    def __init__(self, searcher: Searcher, state: AccountState) -> None:
         self._searcher = searcher
         self._state = state
-        self._look_up_all = look_up_all
 
     def order(self, record: dict[str, Any], repeated: bool) -> None:
         """Take a record of an order."""
@@ -38,7 +34,7 @@ class AccountEvents:
         """Trust no more what may be wrong now."""
         self._state.doubt(topic)
         if topic == "order":
-            self._look_up_all(why)
+            self._searcher.check_all(why)
 
     def repeated(self, topic: str) -> None:
         """Begin anew with what is told next."""
