@@ -5,7 +5,6 @@ Secrets are never in it by value: it names the files or variables that hold them
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ import yaml
 
 from bybitbus.endpoints import default_run_dir
 from bybitd.errors import ConfigError
+from bybitd.nearest import nearest
 
 Environment = Literal["sim", "testnet", "demo", "mainnet"]
 Category = Literal["spot", "linear", "inverse", "option", "spread"]
@@ -406,8 +406,8 @@ def _located(message: str, root: yaml.Node | None, plain: Any, name: str) -> Con
     if unknown := re.search(r"unknown field `(.+?)`", text):
         word = unknown.group(1)
         known = _fields_at(dotted)
-        near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+        near = nearest(word, known, 0.5)
+        hint = f"did you mean {near!r}?" if near else f"known here: {', '.join(known)}"
         text = f"unknown key {word!r}" + (f" in {'.'.join(dotted)}" if dotted else "")
         node = _key_node(node, word) or node
     elif dotted:

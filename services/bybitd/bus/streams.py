@@ -6,10 +6,10 @@ Pure. The names within a stream are the business of the program that serves it
 
 from __future__ import annotations
 
-import difflib
 from typing import NamedTuple
 
 from bybitbus.topics import Topic
+from bybitd.nearest import nearest
 from bybitd.settings import CATEGORIES, Settings
 
 
@@ -53,10 +53,10 @@ class Streams:
                 f"account {account!r} is not configured",
                 f"configured: {', '.join(sorted(self._accounts)) or 'none'}",
             )
-        near = difflib.get_close_matches(stream, self.served, n=1)
+        near = nearest(stream, self.served)
         return Refusal(
             f"there is no stream {stream!r}",
-            f"did you mean {near[0]!r}?" if near else f"served here: {', '.join(self.served)}",
+            f"did you mean {near!r}?" if near else f"served here: {', '.join(self.served)}",
         )
 
     def refuse_prefix(self, prefix: str, problem: str) -> Refusal | None:

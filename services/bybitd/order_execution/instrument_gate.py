@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
 from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
+from bybitd.nearest import nearest
 from bybitd.net.clock import now_ms
 from bybitd.net.ip_gate import Gate
 from bybitd.net.rest import RestWorker
@@ -150,11 +150,10 @@ class InstrumentGate:
             except InstrumentError as error:
                 problem = f"{op}: {path}symbol can not be checked: {error}"
                 return gateway_error(Code.BAD_FIELD, problem)
-        known = [row["symbol"] for row in rows.rows()]
-        near = get_close_matches(symbol, known, n=1, cutoff=0.6)
+        near = nearest(symbol, [row["symbol"] for row in rows.rows()])
         rule = f"is no symbol of {category} that trades now: {symbol!r}"
         return answers.bad_field(
-            BadField(op, f"{path}symbol", rule + (f"; did you mean {near[0]!r}?" if near else ""))
+            BadField(op, f"{path}symbol", rule + (f"; did you mean {near!r}?" if near else ""))
         )
 
     def _resting(self, args: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
+from bybitd.nearest import nearest
 from bybitd.net.errors import RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.private_stream.account import Account
@@ -19,7 +20,6 @@ from bybitd.private_stream.executions import with_kind
 from bybitd.private_stream.state import Record, position_to_rest, updated_ms
 from bybitd.runtime import rest_answers
 from bybitd.runtime.account_access import AccountAccess
-from bybitd.runtime.program import nearest
 from bybitd.venue.enums import CATEGORIES
 
 _WORDS: Final = ("category", "symbol", "baseCoin", "settleCoin")

@@ -6,6 +6,7 @@ import time
 from typing import Any, Final
 
 from bybitbus import topics
+from bybitd.nearest import nearest
 from bybitd.net.rest import RestWorker
 from bybitd.private_stream.account import Account, describe
 from bybitd.private_stream.account_ops import AccountOps
@@ -15,7 +16,7 @@ from bybitd.private_stream.private_socket import PrivateSocket
 from bybitd.runtime.account_access import AccountAccess
 from bybitd.runtime.late_joiners import LateJoiners
 from bybitd.runtime.placed_here import PlacedHere, journal_path
-from bybitd.runtime.program import Program, nearest
+from bybitd.runtime.program import Program
 
 PREFIX: Final = "private-stream-"
 _TICK_S: Final = 0.25

@@ -26,6 +26,7 @@ from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.ops import OPS
 from bybitbus.publisher import Publisher
 from bybitbus.server import Call, Server
+from bybitd.nearest import nearest
 from bybitd.runtime import reload
 from bybitd.runtime.config_file import ConfigFile
 from bybitd.runtime.late_joiners import LateJoiners
@@ -285,13 +286,6 @@ def expect_progress() -> None:
     an extension that keeps the interpreter's lock can hold it up.
     """
     faulthandler.dump_traceback_later(WEDGED_AFTER_S, exit=True, file=2)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the known word most like `word`, or "" if none is near."""
-    import difflib  # costs memory in every process and is needed only for a mistake
-
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), "")
 
 
 def internal(op: str) -> ErrorBody:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any, Final
 
+from bybitd.nearest import nearest
 from bybitd.venue.enums import CATEGORIES
 from bybitd.venue.errors import BadField, MissingField, UnknownField
 
@@ -143,9 +143,8 @@ def unknown(op: str, path: str, name: object, fields: Fields) -> UnknownField:
     """Return the error for a name that is no field here, with the nearest that is."""
     # The name may be anything that a map of the wire can have as a key.
     text = name[:40] if isinstance(name, str) and name.isidentifier() else repr(name)[:40]
-    near = get_close_matches(text, fields, n=1, cutoff=0.6)
-    if near:
-        return UnknownField(op, path + text, f"is not known; did you mean {near[0]!r}?")
+    if near := nearest(text, fields):
+        return UnknownField(op, path + text, f"is not known; did you mean {near!r}?")
     return UnknownField(op, path + text, "is not known", fields)
 
 
@@ -162,10 +161,9 @@ def _check_integer(op: str, name: str, field: Field, value: object) -> None:
 
 def _not_listed(value: str, field: Field) -> str:
     names = [str(name) for name in field.allowed]
-    near = get_close_matches(value, names, n=1) or [
-        name for name in names if name.lower() == value.lower()
-    ]
-    return f"can not be {value[:40]!r}" + (f"; did you mean {near[0]!r}?" if near else "")
+    alike = (name for name in names if name.lower() == value.lower())
+    near = nearest(value, names) or next(alike, "")
+    return f"can not be {value[:40]!r}" + (f"; did you mean {near!r}?" if near else "")
 
 
 def _shown(value: object) -> str:

@@ -6,9 +6,9 @@ the pages of other parts that say "does not need authentication".
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Final
 
+from bybitd.nearest import nearest
 from bybitd.venue.errors import PathError
 
 _MARKET: Final = "/v5/market/"
@@ -78,6 +78,6 @@ def check_public(path: str) -> tuple[str, ...]:
         return categories
     # Compared without what most of them begin with, or everything would be near.
     tails = {known.removeprefix(_MARKET): known for known in PUBLIC_PATHS}
-    near = get_close_matches(path.removeprefix(_MARKET), tails, n=1, cutoff=0.7)
-    hint = f"did you mean {tails[near[0]]}?" if near else f"such as {_MARKET}tickers"
+    near = nearest(path.removeprefix(_MARKET), tails, 0.7)
+    hint = f"did you mean {tails[near]}?" if near else f"such as {_MARKET}tickers"
     raise PathError(path[:80], "is no public GET of the exchange", hint)

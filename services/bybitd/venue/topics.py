@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
+from bybitd.nearest import nearest
 from bybitd.venue.enums import KLINE_INTERVALS
 from bybitd.venue.errors import TopicError
 
@@ -240,8 +240,8 @@ def check_private(names: Iterable[str]) -> tuple[str, ...]:
     wanted = tuple(dict.fromkeys(names))
     for name in wanted:
         if name not in PRIVATE_TOPICS:
-            near = get_close_matches(name, PRIVATE_TOPICS, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"use {', '.join(PRIVATE_TOPICS)}"
+            near = nearest(name, PRIVATE_TOPICS)
+            hint = f"did you mean {near!r}?" if near else f"use {', '.join(PRIVATE_TOPICS)}"
             raise TopicError("private", name, "it does not exist", hint)
         parent, _, category = name.rpartition(".")
         if parent in wanted and category != "fast":
@@ -294,8 +294,8 @@ def _no_such_kind(stream: str, name: str) -> TopicError:
     word = name.partition(".")[0]
     if word in _GONE:
         return TopicError(stream, name, _GONE[word])
-    near = get_close_matches(word, [*_CATALOGUE[stream], Kind.BOOK], n=1)
-    hint = f"did you mean {str(near[0])!r}?" if near else _offers(stream)
+    near = nearest(word, [*_CATALOGUE[stream], Kind.BOOK])
+    hint = f"did you mean {str(near)!r}?" if near else _offers(stream)
     return TopicError(stream, name, f"{word!r} does not exist", hint)
 
 
