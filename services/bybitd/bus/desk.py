@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 from bybitbus import codec
-from bybitbus.codes import PROTOCOL_VERSION, Code
+from bybitbus.codes import PROTOCOL_VERSION
 from bybitbus.endpoints import requests_address
-from bybitbus.messages import ErrorBody, Request, gateway_error
+from bybitbus.messages import ErrorBody, Request
 from bybitbus.ops import OPS, Route
 from bybitbus.server import Call
 from bybitd.bus.door import Door
@@ -21,6 +21,7 @@ from bybitd.bus.reloads import Reloads
 from bybitd.bus.roster import Roster
 from bybitd.bus.router import Router, Unanswered
 from bybitd.runtime import reload
+from bybitd.runtime.arguments import unknown
 from bybitd.runtime.program import Program
 from bybitd.settings import CATEGORIES
 
@@ -143,19 +144,11 @@ class Desk:
         return programs
 
 
-_FIELDS = {Route.BUS: frozenset[str](), Route.ANY: frozenset({"program"})}
+_NAMES: Final = {Route.BUS: (), Route.ANY: ("program",)}
 
 
 def _unknown_field(call: Call) -> ErrorBody | None:
     # The fields of the other ops are known to the programs that serve them.
     op = call.request.op
-    allowed = _FIELDS.get(OPS[op].route)
-    if allowed is None:
-        return None
-    unknown = sorted(call.request.args.keys() - allowed)
-    if not unknown:
-        return None
-    hint = f"it takes {', '.join(sorted(allowed))}" if allowed else "it takes none"
-    return gateway_error(
-        Code.UNKNOWN_FIELD, f"args.{unknown[0]}: {op} has no such field", hint=hint
-    )
+    names = _NAMES.get(OPS[op].route)
+    return None if names is None else unknown(op, call.request.args, names)

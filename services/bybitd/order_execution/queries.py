@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from bybitbus.codes import Code
 from bybitbus.messages import gateway_error
@@ -11,8 +11,9 @@ from bybitd.order_execution import answers
 from bybitd.order_execution.journal import Journal
 from bybitd.order_execution.ledger import Order
 from bybitd.order_execution.order_store import OrderStore
+from bybitd.runtime.arguments import Argument, wrong
 
-_KNOWN = ("orderLinkId", "orderId")
+_FIELDS: Final = {"orderLinkId": Argument(str, filled=True), "orderId": Argument(str, filled=True)}
 
 
 class Queries:
@@ -25,24 +26,12 @@ class Queries:
     def status(self, call: Call) -> None:
         """Tell what is known of one order, and what was asked of it."""
         args = call.request.args
-        for name, value in args.items():
-            if name not in _KNOWN:
-                call.fail(
-                    gateway_error(
-                        Code.UNKNOWN_FIELD,
-                        f"order.status: {name} is not known (one of {', '.join(_KNOWN)})",
-                    )
-                )
-                return
-            if not isinstance(value, str) or not value:
-                call.fail(
-                    gateway_error(Code.BAD_FIELD, f"order.status: {name} must be an id, a string")
-                )
-                return
-        if not args:
-            call.fail(
-                gateway_error(Code.MISSING_FIELD, "order.status: orderLinkId or orderId is missing")
-            )
+        error = wrong(call.request.op, args, _FIELDS)
+        if error is None and not args:
+            problem = "order.status: orderLinkId or orderId is missing"
+            error = gateway_error(Code.MISSING_FIELD, problem)
+        if error is not None:
+            call.fail(error)
             return
         order = self._orders.find(args.get("orderId", ""), args.get("orderLinkId", ""))
         if order is None:

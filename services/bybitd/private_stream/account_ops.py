@@ -12,7 +12,6 @@ from typing import Any, Final
 from bybitbus.codes import Code
 from bybitbus.messages import ErrorBody, gateway_error
 from bybitbus.server import Call
-from bybitd.nearest import nearest
 from bybitd.net.errors import RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.private_stream.account import Account
@@ -20,6 +19,7 @@ from bybitd.private_stream.executions import with_kind
 from bybitd.private_stream.state import Record, position_to_rest, updated_ms
 from bybitd.runtime import rest_answers
 from bybitd.runtime.account_access import AccountAccess
+from bybitd.runtime.arguments import Argument, wrong
 from bybitd.venue.enums import CATEGORIES
 
 _WORDS: Final = ("category", "symbol", "baseCoin", "settleCoin")
@@ -36,7 +36,13 @@ PATHS: Final = {
     "account.fee-rate": "/v5/account/fee-rate",
     "account.info": "/v5/account/info",
 }
-FIELDS: Final[dict[str, tuple[str, ...]]] = {
+_ARGUMENTS: Final = {
+    "category": Argument(str, words=CATEGORIES),
+    "fresh": Argument(bool),
+    "cursor": Argument(str),
+    **dict.fromkeys(("limit", "openOnly", *_SPAN), Argument(int, may_be_text=True)),
+}
+_TAKES: Final[dict[str, tuple[str, ...]]] = {
     "account.orders": (*_WORDS, *_IDS, "openOnly", "orderFilter", *_PAGE, "fresh"),
     "account.order-history": (
         *(*_WORDS, *_IDS, "orderFilter", "orderStatus", *_SPAN, *_PAGE, "fresh"),
@@ -47,6 +53,10 @@ FIELDS: Final[dict[str, tuple[str, ...]]] = {
     "account.greeks": ("baseCoin", "fresh"),
     "account.fee-rate": ("category", "symbol", "baseCoin", "fresh"),
     "account.info": ("fresh",),
+}
+_FIELDS: Final = {
+    op: {name: _ARGUMENTS.get(name, Argument(str, filled=True)) for name in names}
+    for op, names in _TAKES.items()
 }
 # What the kept records can be chosen by. Asked for anything else, the exchange must answer.
 _KEPT_BY: Final = {
@@ -173,30 +183,13 @@ class AccountOps:
 
 
 def _check(op: str, args: dict[str, Any]) -> ErrorBody | None:
-    known = FIELDS[op]
-    for name, value in args.items():
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"did you mean {near}?" if near else f"known: {', '.join(known)}"
-            return gateway_error(Code.UNKNOWN_FIELD, f"{op}: {name} is not known", hint=hint)
-        if name == "fresh":
-            if not isinstance(value, bool):
-                return gateway_error(Code.BAD_FIELD, f"{op}: fresh must be true or false")
-        elif name == "category":
-            if value not in CATEGORIES:
-                return gateway_error(
-                    Code.BAD_FIELD, f"{op}: category must be one of {', '.join(CATEGORIES)}"
-                )
-        elif name in ("limit", "openOnly", *_SPAN):
-            if isinstance(value, bool) or not str(value).isdecimal():
-                return gateway_error(Code.BAD_FIELD, f"{op}: {name} must be a whole number")
-        elif not isinstance(value, str) or (not value and name != "cursor"):
-            return gateway_error(Code.BAD_FIELD, f"{op}: {name} must be a string")
+    if (error := wrong(op, args, _FIELDS[op])) is not None:
+        return error
     cursor = args.get("cursor", "")
     if op in _KEPT_BY and not args.get("fresh") and cursor and not cursor.isdecimal():
         return gateway_error(
             Code.BAD_FIELD,
-            f"{op}: cursor is not one of the kept state's",
+            "args.cursor: not one of the kept state's",
             hint="a cursor goes with the args of the page before it, fresh: true included",
         )
     return None

@@ -17,6 +17,7 @@ from bybitd.net.errors import NotSent, OutcomeUnknown, RestError
 from bybitd.net.ip_gate import Gate
 from bybitd.net.rest import RestClient, RestReply, RestWorker
 from bybitd.runtime import rest_answers
+from bybitd.runtime.arguments import Argument, wrong
 from bybitd.runtime.exchange import Endpoints
 from bybitd.venue.errors import PathError
 from bybitd.venue.public_paths import check_public
@@ -24,7 +25,11 @@ from bybitd.venue.public_paths import check_public
 OP: Final = "market.rest"
 THREADS: Final = 4
 WAITING: Final = 64
-_FIELDS: Final = ("category", "path", "params")
+_FIELDS: Final = {
+    "category": Argument(str, required=True),
+    "path": Argument(str, required=True),
+    "params": Argument(dict),
+}
 
 
 class Timers(Protocol):
@@ -148,16 +153,9 @@ class MarketRest:
         return given
 
     def _check(self, args: dict[str, Any]) -> ErrorBody | None:
-        for name in sorted(args.keys() - set(_FIELDS)):
-            hint = f"it takes {', '.join(_FIELDS)}; what the exchange is asked goes into params"
-            return gateway_error(
-                Code.UNKNOWN_FIELD, f"args.{name}: {OP} has no such field", hint=hint
-            )
-        for name in ("category", "path"):
-            if name not in args:
-                return gateway_error(Code.MISSING_FIELD, f"args.{name}: {OP} needs it")
-            if not isinstance(args[name], str):
-                return gateway_error(Code.BAD_FIELD, f"args.{name}: must be a string")
+        note = "what the exchange is asked goes into params"
+        if (refusal := wrong(OP, args, _FIELDS, note)) is not None:
+            return refusal
         if args["category"] != self._category:
             return gateway_error(
                 Code.BAD_FIELD,
@@ -165,8 +163,6 @@ class MarketRest:
                 hint=f"{self._category!r} is; the bus routes it to the right program",
             )
         params = args.get("params", {})
-        if not isinstance(params, dict):
-            return gateway_error(Code.BAD_FIELD, "args.params: must be a map of names and values")
         for name, value in params.items():
             if not isinstance(value, str | int | None):
                 return gateway_error(

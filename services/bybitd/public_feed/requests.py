@@ -13,17 +13,24 @@ from bybitd.public_feed.offered import offered
 from bybitd.public_feed.published import Health, Published
 from bybitd.public_feed.refusal import Refusal, refuse
 from bybitd.public_feed.replay import Source, replay
+from bybitd.runtime.arguments import Argument, wrong
 from bybitd.runtime.instruments import Instruments
 from bybitd.settings import feed_program
 from bybitd.venue.errors import TopicError
 
 Handler = Callable[[Call], None]
-_FIELDS: Final = {
-    "market.snapshot": (("category", "topic"), ()),
-    "market.replay": (("category", "topic", "epoch"), ("from", "to")),
-    "market.instruments": (("category",), ("symbol",)),
+_CATEGORY: Final = {"category": Argument(str, required=True)}
+_TOPIC: Final = {**_CATEGORY, "topic": Argument(str, required=True)}
+_FIELDS: Final[dict[str, dict[str, Argument]]] = {
+    "market.snapshot": _TOPIC,
+    "market.replay": {
+        **_TOPIC,
+        "epoch": Argument(int, required=True),
+        "from": Argument(int),
+        "to": Argument(int),
+    },
+    "market.instruments": {**_CATEGORY, "symbol": Argument(str)},
 }
-_NUMBERS: Final = frozenset({"epoch", "from", "to"})
 _FEED_PREFIX: Final = "gateway.feed."
 
 
@@ -113,19 +120,8 @@ class Requests:
         return serve
 
     def _check(self, op: str, args: dict[str, Any]) -> None:
-        required, optional = _FIELDS[op]
-        known = (*required, *optional)
-        for field in sorted(args.keys() - set(known)):
-            hint = f"it takes {', '.join(known)}"
-            raise refuse(Code.UNKNOWN_FIELD, f"args.{field}: {op} has no such field", hint)
-        for field in required:
-            if field not in args:
-                raise refuse(Code.MISSING_FIELD, f"args.{field}: {op} needs it", "")
-        for field, value in args.items():
-            kind, name = (int, "whole number") if field in _NUMBERS else (str, "string")
-            if type(value) is not kind:
-                what = type(value).__name__
-                raise refuse(Code.BAD_FIELD, f"args.{field}: must be a {name}, not {what}", "")
+        if (error := wrong(op, args, _FIELDS[op])) is not None:
+            raise Refusal(error)
         if args["category"] != self._feed.category:
             raise refuse(
                 Code.BAD_FIELD,
