@@ -6,17 +6,8 @@ from pathlib import Path
 import pytest
 
 from bybitd.errors import ConfigError
-from bybitd.settings import (
-    CATEGORIES,
-    Settings,
-    dump,
-    feed_of,
-    find,
-    load,
-    parse,
-    run_dir,
-    state_dir,
-)
+from bybitd.settings import CATEGORIES, Settings, feed_of, run_dir, state_dir
+from bybitd.settings_file import dump, find, load, parse
 
 
 @pytest.mark.parametrize(

@@ -105,10 +105,10 @@ def test_config_init_writes_a_good_example_and_overwrites_nothing(
 
 
 def test_config_show_can_be_loaded_again(folder: Path, capsys: Capture) -> None:
-    from bybitd import settings
+    from bybitd import settings_file
 
     assert main(["config", "show"]) == OK
-    assert settings.parse(capsys.readouterr().out) == Settings()
+    assert settings_file.parse(capsys.readouterr().out) == Settings()
     assert main(["config", "show", "--json"]) == OK
     assert json.loads(capsys.readouterr().out)["settings"]["environment"] == "sim"
 

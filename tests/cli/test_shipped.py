@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from bybitd import settings
+from bybitd import settings_file
 from bybitd.cli import shipped
 from bybitd.errors import StartError
 from bybitd.settings import Settings
@@ -30,7 +30,7 @@ def keys(tree: Any, prefix: str = "") -> set[str]:
 
 
 def test_the_example_states_the_defaults() -> None:
-    assert settings.load(shipped.find("etc/bybitd.yaml")) == Settings()
+    assert settings_file.load(shipped.find("etc/bybitd.yaml")) == Settings()
 
 
 def test_the_example_shows_every_key_there_is() -> None:

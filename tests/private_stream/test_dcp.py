@@ -11,7 +11,7 @@ from bybitd.errors import ConfigError
 from bybitd.net.errors import OutcomeUnknown, RestError
 from bybitd.net.rest import RestReply, RestWorker
 from bybitd.private_stream.dcp import ASK, PRODUCTS, SET, Dcp, arm
-from bybitd.settings import parse
+from bybitd.settings_file import parse
 
 ALL = ["SPOT", "DERIVATIVES", "OPTIONS"]
 

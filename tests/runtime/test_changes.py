@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bybitd.runtime.changes import changed, concerns, in_force
-from bybitd.settings import Settings, parse
+from bybitd.settings import Settings
+from bybitd.settings_file import parse
 
 BEFORE = parse(
     """

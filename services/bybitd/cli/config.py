@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bybitd import settings as settings_module
+from bybitd import settings_file
 from bybitd.cli import display, exits, place, preflight, shipped
 from bybitd.errors import StartError
 
@@ -46,7 +46,7 @@ def check(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     """Print the configuration in effect, and where it comes from; of a key's id only its start."""
     here = place.find(options)
-    shown = settings_module.without_keys(here.settings)
+    shown = settings_file.without_keys(here.settings)
     name = str(here.config) if here.config else None
     if options.json:
         document = {"config": name, "run_dir": str(here.run_dir), "state_dir": str(here.state_dir)}
@@ -54,7 +54,7 @@ def show(options: argparse.Namespace) -> int:
     else:
         print(f"# from {name or 'built-in defaults'}")
         print(f"# run folder {here.run_dir}, state folder {here.state_dir}")
-        print(settings_module.dump(shown), end="")
+        print(settings_file.dump(shown), end="")
     return exits.OK
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from bybitd import settings as settings_module
+from bybitd import settings_file
 from bybitd.cli import display, exits, place, preflight, readiness, restarts, supervisord_conf
 from bybitd.cli.place import Place
 from bybitd.cli.unreachable import Unreachable
@@ -232,7 +232,7 @@ def restart(options: argparse.Namespace) -> int:
         )
     instance = place.read_instance(here.run_dir)
     if instance and instance.config:  # a mistake in it must not cost a program that runs
-        settings = settings_module.load(instance.config)
+        settings = settings_file.load(instance.config)
         preflight.check_configuration(replace(here, settings=settings, config=instance.config))
     client.restart(options.program)
     missing = readiness.wait(here.run_dir, options.timeout, lambda: bool(given_up(here.run_dir)))

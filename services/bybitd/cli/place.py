@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bybitd import settings as settings_module
+from bybitd import settings_file
 from bybitd.settings import Settings
 
 
@@ -36,9 +37,9 @@ def find(options: argparse.Namespace) -> Place:
     Raises:
         ConfigError: the configuration is wrong.
     """
-    path = Path(options.config).expanduser() if options.config else settings_module.find()
+    path = Path(options.config).expanduser() if options.config else settings_file.find()
     config = path.absolute() if path else None
-    settings = settings_module.load(config) if config else Settings()
+    settings = settings_file.load(config) if config else Settings()
     run_dir = settings_module.run_dir(settings, options.run_dir)
     state_dir = settings_module.state_dir(settings, options.state_dir)
     return Place(settings=settings, config=config, run_dir=run_dir, state_dir=state_dir)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bybitd import settings as settings_module
+from bybitd import settings_file
 from bybitd.cli import daemon, readiness
 from bybitd.cli.place import Place
 from bybitd.errors import StartError
@@ -30,7 +30,7 @@ def temporary_daemon(configuration: str, prefix: str = "bybitd-") -> Iterator[Da
         config = folder / "bybitd.yaml"
         config.write_text(configuration, encoding="utf-8")
         here = Place(
-            settings=settings_module.load(config),
+            settings=settings_file.load(config),
             config=config,
             run_dir=folder / "run",
             state_dir=folder / "state",

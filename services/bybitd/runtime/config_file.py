@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from bybitd import settings as settings_module
+from bybitd import settings_file
 from bybitd.errors import ConfigError
 from bybitd.settings import Settings
 
@@ -21,7 +21,7 @@ class ConfigFile(NamedTuple):
 
     def locate(self, key: str) -> str:
         """Return file and line of a dotted key (`feeds.linear.topics[0]`), for a person."""
-        line = settings_module.line_of(self.text, key)
+        line = settings_file.line_of(self.text, key)
         return f"{self.path}:{line}" if line else str(self.path)
 
 
@@ -29,12 +29,12 @@ def read(path: Path) -> ConfigFile:
     """Read a configuration file once.
 
     Raises:
-        ConfigError: as `settings.load`.
+        ConfigError: as `settings_file.load`.
     """
     try:
         content = path.read_bytes()
         text = content.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"can not be read: {error}", where=str(path)) from None
-    settings = settings_module.parse(text, str(path))
+    settings = settings_file.parse(text, str(path))
     return ConfigFile(path.absolute(), hashlib.sha256(content).hexdigest(), text, settings)

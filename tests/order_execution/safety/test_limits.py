@@ -18,7 +18,8 @@ from bybitd.order_execution.safety.limits import (
     judge_position,
 )
 from bybitd.order_execution.safety.pace import Pace
-from bybitd.settings import ClientLimits, Limits, parse
+from bybitd.settings import ClientLimits, Limits
+from bybitd.settings_file import parse
 
 D = Decimal
 MARKET = Price(bid=D(99), ask=D(101))
