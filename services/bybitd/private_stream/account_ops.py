@@ -156,16 +156,9 @@ class AccountOps:
             chosen = {"accountType": "UNIFIED", **chosen}
 
         def done(reply: RestReply | None, error: RestError | None) -> None:
-            if reply is None:
-                call.fail(rest_answers.unanswered(op, error))
-                return
-            call.stamp("sent", reply.sent_ns)
-            call.stamp("acknowledged", reply.received_ns)
-            if reply.ret_code:
-                call.fail(rest_answers.refused(op, reply))
-            else:
-                self._mark(op, reply.result.get("list"))
-                call.succeed(reply.result)
+            if (answer := rest_answers.take(call, reply, error)) is not None:
+                self._mark(op, answer.result.get("list"))
+                call.succeed(answer.result)
 
         if not self._worker.submit(lambda: client.get(PATHS[op], chosen), done):
             call.fail(

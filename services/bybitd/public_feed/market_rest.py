@@ -106,16 +106,10 @@ class MarketRest:
                 timer.cancel()
             if call.answered:
                 return
-            if reply is None:
-                late = isinstance(error, _TooLate)
-                call.fail(_too_late() if late else rest_answers.unanswered(OP, error))
-                return
-            call.stamp("sent", reply.sent_ns)
-            call.stamp("acknowledged", reply.received_ns)
-            if reply.ret_code:
-                call.fail(rest_answers.refused(OP, reply))
-            else:
-                call.succeed(reply.whole_result)
+            if isinstance(error, _TooLate):
+                call.fail(_too_late())
+            elif (answer := rest_answers.take(call, reply, error)) is not None:
+                call.succeed(answer.whole_result)
 
         def give_up() -> None:
             if not call.answered:

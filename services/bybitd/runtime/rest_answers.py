@@ -1,12 +1,30 @@
-"""What a client is told when a read over REST did not give what it asked for."""
+"""What a client is told of a read over REST, first of all where it did not give what was asked."""
 
 from __future__ import annotations
 
 from bybitbus.codes import Code, Origin, Outcome
 from bybitbus.messages import ErrorBody, gateway_error
+from bybitbus.server import Call
 from bybitd.net.errors import OverBudget, RestError
 from bybitd.net.rest import RestReply
 from bybitd.venue.retcodes import Reaction, explain
+
+
+def take(call: Call, reply: RestReply | None, error: RestError | None) -> RestReply | None:
+    """Return the answer that a call can be given; None if there is none, and it was told so.
+
+    The call is stamped with when its question went out and was answered.
+    """
+    op = call.request.op
+    if reply is None:
+        call.fail(unanswered(op, error))
+        return None
+    call.stamp("sent", reply.sent_ns)
+    call.stamp("acknowledged", reply.received_ns)
+    if reply.ret_code:
+        call.fail(refused(op, reply))
+        return None
+    return reply
 
 
 def refused(op: str, reply: RestReply) -> ErrorBody:
