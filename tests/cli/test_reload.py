@@ -33,21 +33,8 @@ def gateway() -> Iterator[Gateway]:
         gateway.config.write_text(CONFIGURATION)
         gateway.start("bus", ready=False)
         gateway.start(PRIVATE, ORDERS)
-        wait_reached(gateway)
+        gateway.wait_reached(PRIVATE, ORDERS)
         yield gateway
-
-
-def wait_reached(gateway: Gateway) -> None:
-    """Wait until the bus has connected to what was started."""
-
-    def reached() -> bool:
-        replies = [
-            gateway.ask("bus", "gateway.ping", {"program": program})
-            for program in (PRIVATE, ORDERS)
-        ]
-        return all(reply is not None and reply.ok for reply in replies)
-
-    gateway.wait(reached, "the bus to reach the programs")
 
 
 def bybitd(gateway: Gateway, *words: str) -> int:
@@ -123,7 +110,7 @@ def test_what_needs_a_restart_is_not_half_applied_and_named_until_it_is_restarte
     assert "not applied by simulator" in said.err
     gateway.stop(ORDERS)
     gateway.start(ORDERS)
-    wait_reached(gateway)
+    gateway.wait_reached(PRIVATE, ORDERS)
     status = gateway.wait_state(ORDERS, "ready")
     assert status["journal"]["sync"] == "disk"
     assert status["config"]["needs_restart"] == []

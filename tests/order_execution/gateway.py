@@ -112,6 +112,16 @@ class Gateway:
 
         return self.wait(shows, f"{program} to be {state}")
 
+    def wait_reached(self, *programs: str) -> None:
+        """Wait until the bus has connected to these programs: that they are ready is not enough."""
+
+        def reached(program: str) -> bool:
+            reply = self.ask("bus", "gateway.ping", {"program": program})
+            return reply is not None and reply.ok
+
+        for program in programs:
+            self.wait(lambda program=program: reached(program), f"the bus to reach {program}")
+
     def wait(self, condition: Callable[[], Any], what: str, timeout_s: float = TIMEOUT_S) -> Any:
         """Wait until a condition holds and return what it returned."""
         due = time.monotonic() + timeout_s

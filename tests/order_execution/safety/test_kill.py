@@ -32,7 +32,7 @@ def gateway() -> Iterator[Gateway]:
         gateway.config.write_text(CONFIG)
         gateway.start(BUS, ready=False)
         gateway.start(PRIVATE, ORDERS)
-        gateway.wait(lambda: ask(gateway, "gateway.ping", program=ORDERS), "the bus to reach it")
+        gateway.wait_reached(ORDERS)
         yield gateway
 
 
@@ -63,7 +63,7 @@ def test_a_kill_cancels_everything_and_refuses_what_adds_risk_until_it_is_taken_
     with gateway.listen(ORDERS, "gateway.kill.main.") as listener:
         report = kill(gateway, reason="the strategy went mad")
         assert listener.wait(lambda event: event.body.get("complete", False)).body["killed"]
-    assert (report["killed"], report["complete"], report["open"]) == (True, True, 0)
+    assert (report["killed"], report["complete"], report["open"]) == (True, True, 0), report
     assert open_orders(gateway) == []
     named = {row["orderLinkId"] for row in report["cancelled"]}
     assert named == {"rests-0", "rests-1", "rests-2", "spot-1", "inverse-1"}
@@ -195,7 +195,7 @@ def test_a_kill_that_can_not_be_written_down_works_and_says_what_it_lacks(
     draft.mkdir()
     report = gateway.order("gateway.kill", {}).result  # at its own door: the bus would write it too
     assert open_orders(gateway) == []
-    assert (report["killed"], report["complete"], report["open"]) == (True, True, 0)
+    assert (report["killed"], report["complete"], report["open"]) == (True, True, 0), report
     assert "not written down" in report["problem"]
     refused = gateway.create("after-1")
     assert refused.error is not None
