@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import select
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,28 @@ def test_a_request_that_nobody_listens_to_is_refused_and_never_sent_later(
             await until(lambda: not plain.poll(0, zmq.POLLOUT))
             with answering(requests_address(run_dir)):
                 assert await client.request("echo", {"n": 3}) == {"n": 3}
+
+    run(main())
+
+
+def test_what_is_sent_in_the_moment_that_its_time_is_up_is_not_said_to_be_unsent(
+    run_dir: Path, async_context: zmq.asyncio.Context
+) -> None:
+    async def main() -> None:
+        async with Client(run_dir, context=async_context) as client:
+            due_s = time.monotonic() + 0.1
+            sending = asyncio.create_task(client.send("echo", {"n": 1}, timeout_ms=100))
+            await asyncio.sleep(0)
+            # The loop is busy while somebody begins to listen and the time passes.
+            with answering(requests_address(run_dir)) as server:
+                assert select.select([client.socket.fileno()], [], [], 10)[0]
+                while time.monotonic() <= due_s:
+                    pass
+                request_id = await sending
+                reply = await client.receive(5000)
+                assert reply is not None
+                assert (reply.id, reply.result) == (request_id, {"n": 1})
+                assert len(server.requests) == 1
 
     run(main())
 

@@ -116,11 +116,14 @@ class Client:
         if reply is not None:
             self._waiting[request_id] = reply
         try:
+            sending = asyncio.ensure_future(self.socket.send(body))
             async with asyncio.timeout(timeout_ms / 1000):
-                await self.socket.send(body)
+                await sending
         except TimeoutError:
-            self.give_up(request_id)
-            raise not_sent(op, self.address, timeout_ms) from None
+            # A loop that was busy may send it and find the time to be up in one and the same turn.
+            if sending.cancelled() or sending.exception() is not None:
+                self.give_up(request_id)
+                raise not_sent(op, self.address, timeout_ms) from None
         except BaseException:
             self.give_up(request_id)
             raise
