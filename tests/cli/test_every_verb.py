@@ -44,5 +44,7 @@ def test_its_help_is_written(name: str, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_writes_that_could_cost_money_can_be_confirmed_beforehand() -> None:
     writing = {f"order {verb}" for verb in ("create", "amend", "cancel", "cancel-all")}
+    writing |= {name for name in ALL if name.startswith("position ")}
+    assert len(writing) == 8
     for name in (*writing, "unkill"):
         assert "--yes" in ALL[name]._option_string_actions, name

@@ -212,3 +212,52 @@ def test_open_orders_are_listed_or_those_that_ended(
     assert gateway.calls[0].request.op == op
     assert gateway.calls[0].request.args == {"category": "linear"}
     assert json.loads(capsys.readouterr().out) == row
+
+
+def test_settings_of_positions_go_out_by_the_exchanges_names(
+    gateway: Gateway, capsys: Capture
+) -> None:
+    gateway.answer = lambda call: call.succeed({"retCode": 0, "retMsg": "OK"})
+    words = ["position", "set-leverage", "category=linear", "symbol=BTCUSDT"]
+    assert main([*words, "--buyLeverage", "5", "--sell-leverage", "5", "--client", "maker"]) == OK
+    (call,) = gateway.calls
+    assert (call.request.op, call.request.client) == ("position.set-leverage", "maker")
+    assert call.request.args == {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "buyLeverage": "5",
+        "sellLeverage": "5",
+    }
+    assert capsys.readouterr().out == "done\n"
+    gateway.answer = lambda call: call.succeed({"retCode": 110043, "retMsg": "not modified"})
+    assert main([*words, "buyLeverage=5", "sellLeverage=5"]) == OK
+    assert "so already (110043 not modified)" in capsys.readouterr().out
+
+
+def test_a_setting_without_an_answer_is_unknown_and_says_where_to_look(
+    gateway: Gateway, capsys: Capture
+) -> None:
+    gateway.answer = lambda call: None
+    words = ["position", "switch-mode", "category=linear", "symbol=BTCUSDT", "mode=3"]
+    assert main([*words, "--timeout", "0.3"]) == UNKNOWN
+    assert "look the position up" in capsys.readouterr().err
+
+
+def test_mainnet_is_asked_about_settings_of_positions_too(
+    gateway: Gateway, capsys: Capture
+) -> None:
+    gateway.environment = "mainnet"
+    words = ["position", "trading-stop", "category=linear", "symbol=BTCUSDT", "stopLoss=1"]
+    assert main(words) == FAILED
+    assert "--yes" in capsys.readouterr().err
+    assert gateway.calls == []
+
+
+def test_a_check_shows_what_would_be_sent_and_asks_nobody(
+    gateway: Gateway, capsys: Capture
+) -> None:
+    gateway.environment = "mainnet"
+    gateway.answer = lambda call: call.succeed(call.request.args)
+    assert main(["order", "validate", *CREATE[2:], "price=5"]) == OK
+    assert "BTCUSDT" in capsys.readouterr().out
+    assert [call.request.op for call in gateway.calls] == ["order.validate"]

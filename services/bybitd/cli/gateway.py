@@ -20,15 +20,17 @@ _HELLO_MS = 2000
 
 
 @contextmanager
-def connected(options: argparse.Namespace) -> Iterator[tuple[Client, dict[str, Any]]]:
-    """Yield a client of the daemon and its `gateway.hello`.
+def connected(
+    options: argparse.Namespace, name: str = CLIENT_NAME
+) -> Iterator[tuple[Client, dict[str, Any]]]:
+    """Yield a client of the daemon, which goes by `name`, and its `gateway.hello`.
 
     Raises:
         Unreachable: nobody answers.
         StartError: it speaks another version of the protocol.
     """
     run_dir = place.find(options).run_dir
-    with Client(run_dir, client=CLIENT_NAME) as client:
+    with Client(run_dir, client=name) as client:
         yield client, hello(client, run_dir)
 
 

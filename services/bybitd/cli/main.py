@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         kill,
         logs,
         orders,
+        position,
         reload,
         rest,
         sim,
@@ -77,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(metavar="VERB", required=True)
-    trading = (orders, account, journal, kill)
+    trading = (orders, position, account, journal, kill)
     for family in (daemon, reload, status, logs, config, events, rest, *trading, sim, demo):
         family.add_verbs(verbs)
     return parser

@@ -1,4 +1,4 @@
-"""`order create|amend|cancel|cancel-all|list|status`.
+"""`order create|amend|cancel|cancel-all|validate|pre-check|list|status`.
 
 The arguments are the exchange's own, by its own names: each as an option (`--orderType Limit` or
 `--order-type Limit`) or as `orderType=Limit`. The gateway checks them, not this command.
@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import Any
 
-from bybitbus.errors import NoAnswer
-from bybitd.cli import arguments, confirmation, display, exits, gateway, place
+from bybitd.cli import arguments, display, exits, gateway, writes
 from bybitd.errors import StartError
 
-_TIMEOUT_S = 10.0
 _ROW = ("orderLinkId", "symbol", "side", "orderType", "price", "qty", "cumExecQty", "orderStatus")
 
 
@@ -31,32 +28,26 @@ def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         ("cancel", order_fields.CANCEL, "cancel an order"),
         ("cancel-all", order_fields.CANCEL_ALL, "cancel all orders of a category"),
     ):
-        action = _add(actions, name, text)
-        arguments.add_fields(action, fields)
-        action.add_argument("--yes", action="store_true", help="do not ask, on mainnet")
+        action = writes.add_action(actions, name, text)
+        writes.add_fields(action, fields)
         action.set_defaults(verb=write, op=f"order.{name}", fields=fields)
-    action = _add(actions, "list", "show open orders, or those that ended")
+    for name, text in (
+        ("validate", "check an order by all rules and limits, and send nothing"),
+        ("pre-check", "ask what an order would do to the account's margin; nothing is placed"),
+    ):
+        action = writes.add_action(actions, name, text)
+        writes.add_fields(action, order_fields.CREATE)
+        action.set_defaults(verb=check, op=f"order.{name}", fields=order_fields.CREATE, yes=True)
+    action = writes.add_action(actions, "list", "show open orders, or those that ended")
     arguments.add_fields(action, arguments.ORDER_QUERY)
     action.add_argument(
         "--history", action="store_true", help="those that ended, as the exchange lists them"
     )
     action.set_defaults(verb=show_open, fields=arguments.ORDER_QUERY)
-    action = _add(actions, "status", "show what the journal knows of an order")
+    action = writes.add_action(actions, "status", "show what the journal knows of an order")
     action.add_argument("id", metavar="ORDER_LINK_ID", nargs="?")
     action.add_argument("--orderId", "--order-id", metavar="ID", dest="order_id")
     action.set_defaults(verb=status)
-
-
-def _add(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse.ArgumentParser:
-    action = actions.add_parser(name, help=text, allow_abbrev=False)
-    gateway.add_account(action)
-    action.add_argument(
-        "--timeout", type=float, default=_TIMEOUT_S, metavar="S", help="wait so long (%(default)s)"
-    )
-    place.add_options(action)
-    return action
 
 
 def write(options: argparse.Namespace) -> int:
@@ -65,22 +56,9 @@ def write(options: argparse.Namespace) -> int:
     if options.op == "order.create":
         # Known here before anything is sent, so that the order can be found whatever happens.
         args.setdefault("orderLinkId", f"cli-{os.urandom(10).hex()}")
-    with gateway.connected(options) as (client, hello):
-        told = " ".join(f"{name}={value}" for name, value in args.items())
-        told = f"account {options.account}: {options.op} {told}"
-        confirmation.confirm(hello["environment"], told, yes=options.yes)
-        try:
-            result = client.request(
-                options.op, args, account=options.account, timeout_ms=int(options.timeout * 1000)
-            )
-        except NoAnswer as error:
-            look_up = args.get("orderLinkId") or args.get("orderId") or "the symbol's orders"
-            print(
-                f"bybitd: {error}; it may have been done. Do not send it again: look up {look_up} "
-                "(`bybitd order status`, `bybitd order list`)",
-                file=sys.stderr,
-            )
-            raise
+    named = args.get("orderLinkId") or args.get("orderId") or "the symbol's orders"
+    look_up = f"look up {named} (`bybitd order status`, `bybitd order list`)"
+    result = writes.send(options, options.op, args, look_up)
     if options.json:
         display.print_json(result)
     elif options.op == "order.cancel-all":
@@ -89,6 +67,17 @@ def write(options: argparse.Namespace) -> int:
         print(f"{len(result.get('list', []))} orders cancelled")
     else:
         print(f"accepted orderLinkId {result.get('orderLinkId')} orderId {result.get('orderId')}")
+    return exits.OK
+
+
+def check(options: argparse.Namespace) -> int:
+    """Show what would become of an order. Nothing is placed."""
+    args = arguments.collect(options, options.fields)
+    result = writes.send(options, options.op, args, "it changes nothing: ask again")
+    if options.json:
+        display.print_json(result)
+    else:
+        display.print_table([(key, result[key]) for key in result], ("FIELD", "VALUE"))
     return exits.OK
 
 
