@@ -122,6 +122,22 @@ def test_what_is_sent_in_the_moment_that_its_time_is_up_is_not_said_to_be_unsent
     run(main())
 
 
+def test_a_listener_that_goes_in_the_moment_of_sending_leaves_the_request_unsent(
+    run_dir: Path, async_context: zmq.asyncio.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_body: bytes) -> None:
+        raise zmq.Again
+
+    async def main() -> None:
+        async with Client(run_dir, context=async_context) as client:
+            monkeypatch.setattr(client.socket, "send", gone)
+            with pytest.raises(Refused, match="was not sent"):
+                await client.request("echo")
+            assert len(client.correlation) == 0
+
+    run(main())
+
+
 def test_a_request_that_is_cancelled_is_given_up(
     run_dir: Path, async_context: zmq.asyncio.Context
 ) -> None:

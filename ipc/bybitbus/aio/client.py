@@ -119,8 +119,9 @@ class Client:
             sending = asyncio.ensure_future(self.socket.send(body))
             async with asyncio.timeout(timeout_ms / 1000):
                 await sending
-        except TimeoutError:
+        except (TimeoutError, zmq.Again):
             # A loop that was busy may send it and find the time to be up in one and the same turn.
+            # Whoever listened may be gone between the socket's word that it may send and the send.
             if sending.cancelled() or sending.exception() is not None:
                 self.give_up(request_id)
                 raise not_sent(op, self.address, timeout_ms) from None

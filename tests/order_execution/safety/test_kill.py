@@ -20,7 +20,7 @@ BUS = "bus"
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
 CONFIG = """\
 environment: sim
-accounts: {main: {recv_window_ms: 500, order_timeout_ms: 400}}
+accounts: {main: {recv_window_ms: 500, order_timeout_ms: 1500}}
 feeds: {spot: {enabled: false}, linear: {enabled: false}, inverse: {enabled: false},
   option: {enabled: false}}
 """

@@ -20,7 +20,7 @@ from bybitd.order_execution.safety.lease_file import LeaseFile
 from bybitd.order_execution.safety.leases import Lapse, Leases
 from tests.order_execution.gateway import ORDERS, PRIVATE, Gateway, running
 
-QUICK = "environment: sim\naccounts: {main: {recv_window_ms: 500, order_timeout_ms: 400}}\n"
+QUICK = "environment: sim\naccounts: {main: {recv_window_ms: 500, order_timeout_ms: 1500}}\n"
 STRATEGY = """
 import sys, time
 from bybitbus.client import Client

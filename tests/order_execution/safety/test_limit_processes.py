@@ -19,7 +19,7 @@ feeds: {{spot: {{enabled: false}}, inverse: {{enabled: false}}, option: {{enable
 accounts:
   main:
     recv_window_ms: 500
-    order_timeout_ms: 400
+    order_timeout_ms: 1500
     limits: {limits}
     clients: {clients}
 """
