@@ -13,7 +13,10 @@ from typing import Any
 from bybitd.cli import arguments, display, exits, gateway, writes
 from bybitd.errors import StartError
 
-_ROW = ("orderLinkId", "symbol", "side", "orderType", "price", "qty", "cumExecQty", "orderStatus")
+_ROW = (
+    *("orderLinkId", "category", "symbol", "side", "orderType"),
+    *("price", "qty", "cumExecQty", "orderStatus"),
+)
 
 
 def add_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -93,7 +96,11 @@ def show_open(options: argparse.Namespace) -> int:
             timeout_ms=int(options.timeout * 1000),
         )
     none = "no orders that ended" if options.history else "no open orders"
-    show_rows(result["list"], _ROW, options.json, none=none)
+    rows = result["list"]
+    if not options.json:
+        # Rows that the exchange was asked for do not say it: they are of the one that was named.
+        rows = [{"category": args.get("category", ""), **row} for row in rows]
+    show_rows(rows, _ROW, options.json, none=none)
     return exits.OK
 
 
