@@ -182,6 +182,16 @@ def test_a_connection_that_should_have_brought_the_topic_long_ago_is_asked_for_i
     assert desk.line.again == [(1, BOOK)]
 
 
+def test_a_topic_is_stale_when_the_only_connection_that_carries_it_begins_it_anew():
+    desk = TwoLines()
+    desk.b.cut()
+    desk.line.ask_lane(0, BOOK, 1_000)
+    assert desk.outlet.states(BOOK_FEED) == ["live", "stale"]
+    desk.a.say(book(14), snapshot(15), now_ms=1_100)
+    assert desk.updates() == [10, 15]
+    assert desk.outlet.states(BOOK_FEED) == ["live", "stale", "live"]
+
+
 def test_trades_flow_on_and_are_live_as_soon_as_the_exchange_has_said_that_it_serves_them():
     desk = TwoLines("linear.publicTrade.BTCUSDT.")
     desk.a.say(trade(1))

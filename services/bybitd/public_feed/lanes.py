@@ -88,6 +88,10 @@ class Lanes:
             ready += topic.copies.lost(lane, now_ms)
             topic.asked_ms[lane] = topic.heard_ms[lane] = now_ms
             topic.lacking_ms[lane] = 0
+            if channel.health is Health.LIVE and not self._is_carried(topic):
+                # No other lane brings it: what comes until one begins anew is missed.
+                self.pipeline.lost((name,), "it is asked for anew", now_ns)
+                topic.copies.forget()
             if channel.health is not Health.LIVE:
                 channel.asked(now_ms)
                 channel.acknowledged = self._is_carried(topic)

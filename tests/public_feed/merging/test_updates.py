@@ -255,6 +255,15 @@ def test_a_book_without_any_lane_begins_anew():
     assert offer(merging, 0, book(9, "snapshot", seq=900)) == [9]
 
 
+def test_a_book_of_which_the_only_lane_left_has_nothing_but_an_old_snapshot_is_given_up():
+    merging = started(0, u=20)
+    assert offer(merging, 1, book(15, "snapshot")) == []
+    assert merging.carries(1)
+    assert merging.lost(0, 0) == []
+    assert not merging.carries(1)
+    assert merging.missed
+
+
 def test_a_restart_waits_until_every_lane_shows_it():
     merging = started()
     assert offer(merging, 0, book(1, "snapshot", seq=100)) == []

@@ -160,6 +160,9 @@ class Updates(Copies):
                     run.since_ms = now_ms
         self._left_over = [run for run in self._left_over if run.queue]
         self._waits = bool(self._left_over) or any(run.queue for run in self._runs)
+        if self._u is not None and not self._waits and not any(run.placed for run in self._runs):
+            # What a lane held was all that carried the book, and it proved to be of no use.
+            self.missed = self.missed or f"no connection continues it after {self._u}"
         return ready
 
     def _deal_with_head(self, run: _Run, now_ms: int) -> Sequence[Arrived]:
