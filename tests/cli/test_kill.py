@@ -20,6 +20,7 @@ def gateway() -> Iterator[Gateway]:
     with running() as gateway:
         gateway.start("bus", ready=False)
         gateway.start(PRIVATE, ORDERS)
+        gateway.wait_reached(ORDERS)
         yield gateway
 
 
