@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from bybitbus.messages import ErrorBody
 from bybitd.order_execution import actions as acts
@@ -24,8 +24,27 @@ from bybitd.venue.retcodes import Reaction, explain
 
 # Bybit V5, "Cancel All Orders": of futures, at most so many with one call.
 CANCELLED_AT_MOST: Final = 500
+_UNDECIDED: Final = 10000  # the exchange's own word for an outcome that it does not know
 _NOT_VISIBLE_YET_MS: Final = 100  # right after its creation an order may be "not found"
 log = logging.getLogger(__name__)
+
+
+class _Answer(NamedTuple):
+    """One answer of the exchange: `retCode`, `retMsg`, its data and `retExtInfo`, when it was read
+    (Unix ns), and when the budget has room again (0: not known).
+    """
+
+    code: int
+    text: str
+    data: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    at_ns: int
+    retry_after_ms: int
+
+    @property
+    def reason(self) -> str:
+        """What is written down of an answer that leaves the outcome open."""
+        return f"retCode {self.code} {self.text}"
 
 
 class Outcomes:
@@ -52,8 +71,6 @@ class Outcomes:
         self._flights = flights
         self._searcher = searcher
         self._on_clock_refused = on_clock_refused
-        self._at_ns = 0  # when the answer that is being judged was read
-        self._retry_after_ms = 0
 
     def answered(
         self, req_id: str, message: dict[str, Any], rx_ns: int, retry_after_ms: int = 0
@@ -62,28 +79,31 @@ class Outcomes:
         flight = self._flights.land(req_id)
         if flight is None:
             return
-        code = _code(message)
-        if explain(code).reaction is Reaction.CLOCK:
+        said = _Answer(
+            code=_code(message.get("retCode")),
+            text=str(message.get("retMsg", "")),
+            data=_map(message, "data"),
+            extra=_map(message, "retExtInfo"),
+            at_ns=rx_ns,
+            retry_after_ms=retry_after_ms,
+        )
+        if explain(said.code).reaction is Reaction.CLOCK:
             self._on_clock_refused()
-            if self.again(flight, lambda: self._judge(flight, message, rx_ns)):
+            if self.again(flight, lambda: self._judge(flight, said)):
                 return
-        self._retry_after_ms = retry_after_ms
-        self._judge(flight, message, rx_ns)
+        self._judge(flight, said)
 
-    def _judge(self, flight: Flight, message: dict[str, Any], rx_ns: int) -> None:
-        self._at_ns = rx_ns
+    def _judge(self, flight: Flight, said: _Answer) -> None:
         for call in flight.calls:
-            call.stamp("acknowledged", rx_ns)
-        code, text = _code(message), str(message.get("retMsg", ""))
-        data, extra = _map(message, "data"), _map(message, "retExtInfo")
+            call.stamp("acknowledged", said.at_ns)
         if not flight.keys:
-            self._told(flight, code, text, data, extra)
+            self._told(flight, said)
         elif flight.batch:
-            self._batch(flight, code, text, data, extra)
+            self._batch(flight, said)
         elif flight.creates:
-            self._created(flight, code, text, data, extra)
+            self._created(flight, said)
         else:
-            self._acted(flight, code, text, data, extra)
+            self._acted(flight, said)
 
     def unanswered(self, req_id: str, reason: str) -> None:
         """Take it that no answer will come in time. What became of it will be found out."""
@@ -120,69 +140,48 @@ class Outcomes:
 
     # One order
 
-    def _created(
-        self,
-        flight: Flight,
-        code: int,
-        text: str,
-        data: Mapping[str, Any],
-        extra: Mapping[str, Any],
-    ) -> None:
-        order, answer = self._judge_order(flight.op, flight.keys[0], code, text, data, extra)
+    def _created(self, flight: Flight, said: _Answer) -> None:
+        order, answer = self._judge_order(flight.op, flight.keys[0], said)
         self._tell(flight, answer)
         if order is not None:
             self._keep(order, answer)
 
     def _judge_order(
-        self,
-        op: str,
-        key: str,
-        code: int,
-        text: str,
-        data: Mapping[str, Any],
-        extra: Mapping[str, Any],
+        self, op: str, key: str, said: _Answer
     ) -> tuple[Order | None, dict[str, Any] | ErrorBody]:
         order = self._orders.get(key)
         if order is None:
             return None, answers.no_answer(op, "the journal does not know the order any more")
-        at_ns = self._at_ns
+        code, at_ns = said.code, said.at_ns
         if code == 0:
-            order = ledger.acknowledged(order, str(data.get("orderId", "")), at_ns)
+            order = ledger.acknowledged(order, str(said.data.get("orderId", "")), at_ns)
             return order, answers.created(order)
         if answers.is_undecided(code):
-            order = ledger.unanswered(order, f"retCode {code} {text}", at_ns)
+            order = ledger.unanswered(order, said.reason, at_ns)
         else:
-            order = ledger.refused(order, code, text, answers.basis_of(code), at_ns)
+            order = ledger.refused(order, code, said.text, answers.basis_of(code), at_ns)
         if order.exists:
             return order, answers.created(order)  # its events know better than the refusal
-        return order, self._refused(op, code, text, extra)
+        return order, _refused(op, said)
 
     def _keep(self, order: Order, answer: dict[str, Any] | ErrorBody) -> None:
         self._orders.put(ledger.answered(order, answers.kept(answer)))
         if order.state is State.UNKNOWN:
             self._searcher.order(order)
-        elif order.is_over or order.exists:
-            self._searcher.shown(order)
-        else:
-            self._searcher.shown(order)  # a search from its time as unknown asks too much now
+            return
+        self._searcher.shown(order)  # a search from its time as unknown asks too much now
+        if not order.is_over and not order.exists:
             self._searcher.order(order, SHOWS_WITHIN_MS)
 
     # One action
 
-    def _acted(
-        self,
-        flight: Flight,
-        code: int,
-        text: str,
-        data: Mapping[str, Any],
-        extra: Mapping[str, Any],
-    ) -> None:
-        action, answer = self._judge_action(flight.op, flight.keys[0], code, text, data, extra)
+    def _acted(self, flight: Flight, said: _Answer) -> None:
+        action, answer = self._judge_action(flight.op, flight.keys[0], said)
         if flight.op == "order.cancel-all" and isinstance(answer, dict):
             self._cancelled(flight, answer)
         else:
             self._tell(flight, answer)
-        self._keep_action(action, code)
+        self._keep_action(action, said.code)
 
     def _cancelled(self, flight: Flight, answer: dict[str, Any]) -> None:
         """Go on until the exchange, which cancels so many futures orders at most, cancels fewer."""
@@ -192,45 +191,31 @@ class Outcomes:
         if not full or not self.next_round(flight, gone):
             self._tell(flight, {**answer, "list": gone, "complete": not full})
 
-    def _told(
-        self,
-        flight: Flight,
-        code: int,
-        text: str,
-        data: Mapping[str, Any],
-        extra: Mapping[str, Any],
-    ) -> None:
+    def _told(self, flight: Flight, said: _Answer) -> None:
         """Pass on the answer to a question, which has changed nothing."""
-        if code == 0:
-            self._tell(flight, dict(data))
-        elif answers.is_undecided(code):
-            self._tell(flight, answers.unread(flight.op, f"retCode {code} {text}"))
+        if said.code == 0:
+            self._tell(flight, dict(said.data))
+        elif answers.is_undecided(said.code):
+            self._tell(flight, answers.unread(flight.op, said.reason))
         else:
-            self._tell(flight, self._refused(flight.op, code, text, extra))
+            self._tell(flight, _refused(flight.op, said))
 
     def _judge_action(
-        self,
-        op: str,
-        key: str,
-        code: int,
-        text: str,
-        data: Mapping[str, Any],
-        extra: Mapping[str, Any],
+        self, op: str, key: str, said: _Answer
     ) -> tuple[Action | None, dict[str, Any] | ErrorBody]:
         action = self._actions.get(key)  # None when a look-up has settled it meanwhile
-        at_ns = self._at_ns
-        undecided = answers.is_undecided(code)
+        code, text, at_ns = said.code, said.text, said.at_ns
         done = explain(code).outcome == "accepted"
         if action is not None:
-            if undecided:
-                action = acts.unanswered(action, f"retCode {code} {text}", at_ns)
+            if answers.is_undecided(code):
+                action = acts.unanswered(action, said.reason, at_ns)
             else:
                 action = acts.answered(action, code, text, done=done, now_ns=at_ns)
         if done and code != 0:
-            return action, {**data, "retCode": code, "retMsg": text}  # it was so already
+            return action, {**said.data, "retCode": code, "retMsg": text}  # it was so already
         if done:
-            return action, dict(data)
-        return action, self._refused(op, code, text, extra)
+            return action, dict(said.data)
+        return action, _refused(op, said)
 
     def _keep_action(self, action: Action | None, code: int) -> None:
         if action is None:
@@ -244,21 +229,14 @@ class Outcomes:
 
     # Batches: each item by itself
 
-    def _batch(
-        self,
-        flight: Flight,
-        code: int,
-        text: str,
-        data: Mapping[str, Any],
-        extra: Mapping[str, Any],
-    ) -> None:
+    def _batch(self, flight: Flight, said: _Answer) -> None:
         results = [
-            self._judge_item(flight, key, *self._item(index, code, text, data, extra))
+            self._judge_item(flight, key, _item(index, said))
             for index, key in enumerate(flight.keys)
         ]
         given = [answer for _, answer, _ in results]
-        if code != 0 and all(isinstance(answer, ErrorBody) for answer in given):
-            self._tell(flight, self._refused(flight.op, code, text, extra, batch=True))
+        if said.code != 0 and all(isinstance(answer, ErrorBody) for answer in given):
+            self._tell(flight, _refused(flight.op, said, batch=True))
         else:
             self._tell(flight, answers.batch(given, self._names(flight)))
         for thing, answer, item_code in results:
@@ -268,37 +246,15 @@ class Outcomes:
                 self._keep_action(thing, item_code)
 
     def _judge_item(
-        self, flight: Flight, key: str, code: int, text: str, row: Mapping[str, Any]
+        self, flight: Flight, key: str, said: _Answer
     ) -> tuple[Order | Action | None, dict[str, Any] | ErrorBody, int]:
-        op = flight.op.removesuffix("-batch")
         judge = self._judge_order if flight.creates else self._judge_action
-        thing, answer = judge(op, key, code, text, row, {})
+        thing, answer = judge(flight.op.removesuffix("-batch"), key, said)
         if isinstance(answer, dict):
-            answer = {**row, **answer}
-        return thing, answer, code
-
-    @staticmethod
-    def _item(
-        index: int, code: int, text: str, data: Mapping[str, Any], extra: Mapping[str, Any]
-    ) -> tuple[int, str, Mapping[str, Any]]:
-        # A batch that was not taken says so once, for all of its items.
-        if code != 0:
-            whole = answers.is_undecided(code, batch=True)
-            return (10000 if whole else code), text, {}
-        listed, codes = data.get("list"), extra.get("list")
-        row = listed[index] if isinstance(listed, list) and index < len(listed) else {}
-        verdict = codes[index] if isinstance(codes, list) and index < len(codes) else {}
-        if not isinstance(row, dict) or not isinstance(verdict, dict) or "code" not in verdict:
-            return 10000, "the answer to the batch lacks this item", {}
-        return _code({"retCode": verdict["code"]}), str(verdict.get("msg", "")), row
+            answer = {**said.data, **answer}
+        return thing, answer, said.code
 
     # What all have in common
-
-    def _refused(
-        self, op: str, code: int, text: str, extra: Mapping[str, Any], *, batch: bool = False
-    ) -> ErrorBody:
-        after_ms = self._retry_after_ms
-        return answers.refused(op, code, text, extra, batch=batch, retry_after_ms=after_ms)
 
     def _lost(self, flight: Flight, key: str, reason: str) -> dict[str, Any] | ErrorBody:
         at_ns = time.time_ns()
@@ -331,10 +287,32 @@ class Outcomes:
                 answers.give(call, answer)
 
 
-def _code(message: Mapping[str, Any]) -> int:
-    code = message.get("retCode")
-    # An answer without a code decides nothing: 10000 is the exchange's own word for that.
-    return code if isinstance(code, int) and not isinstance(code, bool) else 10000
+def _refused(op: str, said: _Answer, *, batch: bool = False) -> ErrorBody:
+    after_ms = said.retry_after_ms
+    return answers.refused(
+        op, said.code, said.text, said.extra, batch=batch, retry_after_ms=after_ms
+    )
+
+
+def _item(index: int, said: _Answer) -> _Answer:
+    """Return what the answer to a batch says of one item."""
+    # A batch that was not taken says so once, for all of its items.
+    if said.code != 0:
+        whole = answers.is_undecided(said.code, batch=True)
+        return said._replace(code=_UNDECIDED if whole else said.code, data={}, extra={})
+    listed, codes = said.data.get("list"), said.extra.get("list")
+    row = listed[index] if isinstance(listed, list) and index < len(listed) else {}
+    verdict = codes[index] if isinstance(codes, list) and index < len(codes) else {}
+    if not isinstance(row, dict) or not isinstance(verdict, dict) or "code" not in verdict:
+        text = "the answer to the batch lacks this item"
+        return said._replace(code=_UNDECIDED, text=text, data={}, extra={})
+    code, text = _code(verdict["code"]), str(verdict.get("msg", ""))
+    return said._replace(code=code, text=text, data=row, extra={})
+
+
+def _code(code: Any) -> int:
+    # An answer without a code decides nothing.
+    return code if isinstance(code, int) and not isinstance(code, bool) else _UNDECIDED
 
 
 def _map(message: Mapping[str, Any], key: str) -> Mapping[str, Any]:
