@@ -7,11 +7,11 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import zmq
 
+from bybitbus.closing import Closing
 from bybitbus.correlation import DEFAULT_TIMEOUT_MS, Correlation, deadline_for, not_sent
 from bybitbus.endpoints import requests_address, resolve
 from bybitbus.errors import NoAnswer
@@ -20,7 +20,7 @@ from bybitbus.messages import Reply
 HIGH_WATER_MARK = 10_000
 
 
-class Client:
+class Client(Closing):
     """One DEALER socket on which any number of requests may be in flight.
 
     `where` is a run folder (the bus's requests in it are then used), a ZeroMQ address, or None for
@@ -137,17 +137,6 @@ class Client:
     def close(self) -> None:
         """Close the socket; what was not sent yet is dropped."""
         self.socket.close(linger=0)
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def prepared_socket(context: Any) -> Any:

@@ -11,8 +11,8 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
+from bybitbus.closing import Closing
 from bybitbus.errors import AddressInUse, EndpointError, PathTooLong
 
 MAX_SOCKET_PATH_BYTES = 107  # sun_path is 108 bytes with its closing zero
@@ -66,7 +66,7 @@ def _checked(path: Path) -> Path:
     return path
 
 
-class BinderLock:
+class BinderLock(Closing):
     """The right to bind the sockets of one program in one run folder.
 
     Held by a lock on `<run>/<program>.lock` which the kernel drops with the process, however it
@@ -104,14 +104,3 @@ class BinderLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def __enter__(self) -> BinderLock:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 import zmq
 
 from bybitbus.client import Client
+from bybitbus.closing import Closing
 from bybitbus.codes import Code
 from bybitbus.correlation import deadline_for
 from bybitbus.cure import Cure
@@ -18,15 +18,48 @@ from bybitbus.errors import Refused
 from bybitbus.events import Event
 from bybitbus.messages import Reply
 from bybitbus.sequence import Verdict
-from bybitbus.subscriber import DEFAULT_HIGH_WATER_MARK, Subscriber
+from bybitbus.subscriber import DEFAULT_HIGH_WATER_MARK, Subscriber, Subscriptions
 from bybitbus.waiting import Ask
 
 ANSWER_WITHIN_MS: Final = 1_000
 _BEAT_MS: Final = 50  # how often deadlines are looked at while something is asked for
-_AT_A_STRETCH: Final = 255  # events passed on without a look at the time
+AT_A_STRETCH: Final = 255  # events passed on without a look at the time
 
 
-class Follower:
+class Following:
+    """What is followed over a subscriber's socket, and what is to be done about the holes in it:
+    what a blocking follower and one for asyncio share.
+    """
+
+    subscriber: Subscriptions
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        self.cure = Cure(self.subscriber.reader.sequences)
+        for topic in topics:
+            self.subscribe(topic)
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for a topic, or for everything that starts with a prefix. Asking twice is once."""
+        if topic not in self.subscriber.topics:
+            self.subscriber.subscribe(topic)
+            self.cure.followed(topic, monotonic_ms())
+
+    def unsubscribe(self, topic: str) -> None:
+        """Take a subscription back. A few messages that were on the way may still arrive."""
+        if topic in self.subscriber.topics:
+            self.subscriber.unsubscribe(topic)
+            self.cure.forget(topic, but=self.subscriber.topics)
+
+    def check(self) -> None:
+        """Have it found out whether the last message of each topic has come.
+
+        A lost message shows with the next one of its topic; where that may be long in coming, this
+        asks. What was missing is then received like everything else.
+        """
+        self.cure.check(monotonic_ms())
+
+
+class Follower(Following, Closing):
     """A `Subscriber` that makes good what it misses on public topics.
 
     Every message comes once and in order. One that was lost is fetched from the gateway
@@ -42,6 +75,8 @@ class Follower:
         PathTooLong: a socket's path would exceed the system's limit.
         ValueError: an address without its `requests`.
     """
+
+    subscriber: Subscriber
 
     def __init__(
         self,
@@ -59,39 +94,17 @@ class Follower:
         except BaseException:
             self.subscriber.close()
             raise
-        self.cure = Cure(self.subscriber.reader.sequences)
         self._flights: dict[str, tuple[Ask, int]] = {}  # request id -> what, due (monotonic ms)
         self._beat_ms = 0
         self._left = 0
         self._poller = zmq.Poller()
         self._poller.register(self.subscriber.socket, zmq.POLLIN)
         self._poller.register(self.client.socket, zmq.POLLIN)
-        for topic in topics:
-            self.subscribe(topic)
-
-    def subscribe(self, topic: str) -> None:
-        """Ask for a topic, or for everything that starts with a prefix. Asking twice is once."""
-        if topic not in self.subscriber.topics:
-            self.subscriber.subscribe(topic)
-            self.cure.followed(topic, _now_ms())
-
-    def unsubscribe(self, topic: str) -> None:
-        """Take a subscription back. A few messages that were on the way may still arrive."""
-        if topic in self.subscriber.topics:
-            self.subscriber.unsubscribe(topic)
-            self.cure.forget(topic, but=self.subscriber.topics)
-
-    def check(self) -> None:
-        """Have it found out whether the last message of each topic has come.
-
-        A lost message shows with the next one of its topic; where that may be long in coming, this
-        asks. What was missing is then received like everything else.
-        """
-        self.cure.check(_now_ms())
+        super().__init__(topics)
 
     def receive(self, timeout_ms: int | None = None) -> Event | None:
         """Return the next event, or None after `timeout_ms` without one (None waits for ever)."""
-        due_ms = None if timeout_ms is None else _now_ms() + timeout_ms
+        due_ms = None if timeout_ms is None else monotonic_ms() + timeout_ms
         cure, receive = self.cure, self.subscriber.receive
         while True:
             if cure.ready:
@@ -100,8 +113,8 @@ class Follower:
             if event is not None and event.verdict is Verdict.NEXT and cure.idle and self._left:
                 self._left -= 1
                 return event
-            self._left = _AT_A_STRETCH
-            now_ms = _now_ms()
+            self._left = AT_A_STRETCH
+            now_ms = monotonic_ms()
             if event is not None:
                 cure.take(event, now_ms)
             self._serve(now_ms)
@@ -152,9 +165,9 @@ class Follower:
 
     def _wait(self, due_ms: int | None) -> bool:
         """Wait for something to do; False when the time is over."""
-        left_ms = None if due_ms is None else max(0, due_ms - _now_ms())
-        beat_ms = _BEAT_MS if self._flights else self.cure.next_deadline_ms() - _now_ms()
-        beat_ms = max(0, beat_ms, self._beat_ms - _now_ms())
+        left_ms = None if due_ms is None else max(0, due_ms - monotonic_ms())
+        beat_ms = _BEAT_MS if self._flights else self.cure.next_deadline_ms() - monotonic_ms()
+        beat_ms = max(0, beat_ms, self._beat_ms - monotonic_ms())
         self._poller.poll(beat_ms if left_ms is None else min(beat_ms, left_ms))
         return left_ms is None or left_ms > 0
 
@@ -162,17 +175,6 @@ class Follower:
         """Close the sockets."""
         self.subscriber.close()
         self.client.close()
-
-    def __enter__(self) -> Follower:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def belonging(where: Path | str | None, requests: str | None) -> Path | str | None:
@@ -186,5 +188,6 @@ def belonging(where: Path | str | None, requests: str | None) -> Path | str | No
     return where if requests is None else requests
 
 
-def _now_ms() -> int:
+def monotonic_ms() -> int:
+    """Return the monotonic time, ms."""
     return time.monotonic_ns() // 1_000_000

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import zmq
 
+from bybitbus.closing import Closing
 from bybitbus.endpoints import events_address, resolve
 from bybitbus.events import Event, EventReader
 from bybitbus.multipart import receiver
@@ -18,33 +18,19 @@ from bybitbus.publisher import SUBSCRIPTIONS_MARK
 DEFAULT_HIGH_WATER_MARK = 50_000
 
 
-class Subscriber:
-    """One SUB socket with any number of topics.
-
-    `where` is a run folder (the bus's events in it are then used), a ZeroMQ address, or None for
-    the folder that the daemon uses without configuration. A topic written whole, with its closing
-    dot, makes the gateway fetch it; a shorter prefix shows what flows anyway.
-
-    The publisher may come, go and come again: ZeroMQ reconnects and asks for the topics anew, but
-    only while this socket is read, so keep receiving. For one thread only. Nothing that arrives
-    raises: what is malformed is counted in `reader.malformed`.
-
-    Raises:
-        PathTooLong: the socket's path would exceed the system's limit.
-    """
+class Subscriptions:
+    """A SUB socket and what it asks for: what a blocking subscriber and one for asyncio share."""
 
     def __init__(
-        self,
-        where: Path | str | None = None,
-        topics: Iterable[str] = (),
-        *,
-        context: zmq.Context[zmq.Socket[bytes]] | None = None,
-        high_water_mark: int = DEFAULT_HIGH_WATER_MARK,
+        self, context: Any, where: Path | str | None, topics: Iterable[str], high_water_mark: int
     ) -> None:
         self.reader = EventReader()
         self.topics: set[str] = set()
-        self.socket = prepared_socket(context or zmq.Context.instance(), high_water_mark)
-        self._receive_frames = receiver(self.socket)
+        self.socket = context.socket(zmq.SUB)
+        self.socket.linger = 0
+        # Finite: a reader that falls behind loses frames, sees it by `seq`, and keeps its memory.
+        self.socket.rcvhwm = high_water_mark
+        self.socket.sndhwm = SUBSCRIPTIONS_MARK
         try:
             self.socket.connect(resolve(where, events_address))
             for topic in topics:
@@ -71,6 +57,37 @@ class Subscriber:
         self.unsubscribe(topic)
         self.subscribe(topic)
 
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close(linger=0)
+
+
+class Subscriber(Subscriptions, Closing):
+    """One SUB socket with any number of topics.
+
+    `where` is a run folder (the bus's events in it are then used), a ZeroMQ address, or None for
+    the folder that the daemon uses without configuration. A topic written whole, with its closing
+    dot, makes the gateway fetch it; a shorter prefix shows what flows anyway.
+
+    The publisher may come, go and come again: ZeroMQ reconnects and asks for the topics anew, but
+    only while this socket is read, so keep receiving. For one thread only. Nothing that arrives
+    raises: what is malformed is counted in `reader.malformed`.
+
+    Raises:
+        PathTooLong: the socket's path would exceed the system's limit.
+    """
+
+    def __init__(
+        self,
+        where: Path | str | None = None,
+        topics: Iterable[str] = (),
+        *,
+        context: zmq.Context[zmq.Socket[bytes]] | None = None,
+        high_water_mark: int = DEFAULT_HIGH_WATER_MARK,
+    ) -> None:
+        super().__init__(context or zmq.Context.instance(), where, topics, high_water_mark)
+        self._receive_frames = receiver(self.socket)
+
     def receive(self, timeout_ms: int | None = None) -> Event | None:
         """Return the next event, or None after `timeout_ms` without one (None waits for ever)."""
         due_s = None if timeout_ms is None else time.monotonic() + timeout_ms / 1000
@@ -94,28 +111,3 @@ class Subscriber:
         if due_s is None:
             return bool(self.socket.poll())
         return bool(self.socket.poll(max(0, round((due_s - time.monotonic()) * 1000))))
-
-    def close(self) -> None:
-        """Close the socket."""
-        self.socket.close(linger=0)
-
-    def __enter__(self) -> Subscriber:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def prepared_socket(context: Any, high_water_mark: int) -> Any:
-    """Return a SUB socket of `context` with the options that every subscriber should set."""
-    socket = context.socket(zmq.SUB)
-    socket.linger = 0
-    # Finite: a reader that falls behind loses frames, sees it by `seq`, and keeps its memory.
-    socket.rcvhwm = high_water_mark
-    socket.sndhwm = SUBSCRIPTIONS_MARK
-    return socket

@@ -5,18 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from types import TracebackType
+from typing import Self
 
 import zmq
 import zmq.asyncio
 
-from bybitbus import subscriber as blocking
-from bybitbus.endpoints import events_address, resolve
-from bybitbus.events import Event, EventReader
-from bybitbus.subscriber import DEFAULT_HIGH_WATER_MARK
+from bybitbus.events import Event
+from bybitbus.subscriber import DEFAULT_HIGH_WATER_MARK, Subscriptions
 
 
-class Subscriber:
+class Subscriber(Subscriptions):
     """One SUB socket with any number of topics; see `bybitbus.subscriber.Subscriber`."""
 
     def __init__(
@@ -27,36 +25,7 @@ class Subscriber:
         context: zmq.asyncio.Context | None = None,
         high_water_mark: int = DEFAULT_HIGH_WATER_MARK,
     ) -> None:
-        self.reader = EventReader()
-        self.topics: set[str] = set()
-        self.socket: zmq.asyncio.Socket = blocking.prepared_socket(
-            context or zmq.asyncio.Context.instance(), high_water_mark
-        )
-        try:
-            self.socket.connect(resolve(where, events_address))
-            for topic in topics:
-                self.subscribe(topic)
-        except BaseException:
-            self.close()
-            raise
-
-    def subscribe(self, topic: str) -> None:
-        """Ask for a topic, or for everything that starts with a prefix. Asking twice is once."""
-        if topic not in self.topics:
-            self.socket.subscribe(topic)
-            self.topics.add(topic)
-
-    def unsubscribe(self, topic: str) -> None:
-        """Take a subscription back. A few messages that were on the way may still arrive."""
-        if topic in self.topics:
-            self.socket.unsubscribe(topic)
-            self.topics.discard(topic)
-            self.reader.sequences.forget(topic, but=self.topics)
-
-    def resubscribe(self, topic: str) -> None:
-        """Ask for a topic again, which has its state sent anew: the repair after a hole."""
-        self.unsubscribe(topic)
-        self.subscribe(topic)
+        super().__init__(context or zmq.asyncio.Context.instance(), where, topics, high_water_mark)
 
     async def receive(self, timeout_ms: int | None = None) -> Event | None:
         """Return the next event, or None after `timeout_ms` without one (None waits for ever)."""
@@ -79,17 +48,8 @@ class Subscriber:
         while (event := await self.receive()) is not None:
             yield event
 
-    def close(self) -> None:
-        """Close the socket."""
-        self.socket.close(linger=0)
-
-    async def __aenter__(self) -> Subscriber:
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.close()

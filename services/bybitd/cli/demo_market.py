@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
 from bybitbus.book import Book
 from bybitbus.client import Client
+from bybitbus.closing import Closing
 from bybitbus.errors import Refused
 from bybitbus.events import Event
 from bybitbus.subscriber import Subscriber
@@ -73,7 +73,7 @@ class _Quote:
         self.rate = 0.0
 
 
-class MarketView:
+class MarketView(Closing):
     """Subscribes to book and trades of each watched symbol and keeps the latest of each."""
 
     def __init__(self, run_dir: Path, watched: Iterable[Watched]) -> None:
@@ -179,14 +179,3 @@ class MarketView:
     def close(self) -> None:
         """Close the socket."""
         self._subscriber.close()
-
-    def __enter__(self) -> MarketView:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -22,11 +22,11 @@ import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Literal
 
 import msgspec
 
+from bybitbus.closing import Closing
 from bybitd.order_execution import journal_schema as schema
 from bybitd.order_execution.actions import Action, ActionState
 from bybitd.order_execution.errors import JournalError, LinkIdUsed, NotJournaled
@@ -45,7 +45,7 @@ _BATCH: Final = 50  # more than the exchange takes in one
 log = logging.getLogger(__name__)
 
 
-class Journal:
+class Journal(Closing):
     """The journal of one account. Everything here belongs to one thread.
 
     `problem` says why the last write failed, "" while all is well.
@@ -243,17 +243,6 @@ class Journal:
             pass  # the next run finds it in the log
         self._db.close()
         self._release()
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _insert_all(self, orders: Sequence[Order], actions: Sequence[Action]) -> None:
         self._db.execute("BEGIN IMMEDIATE")

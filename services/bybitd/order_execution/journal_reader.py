@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, TypeVar
 
 import msgspec
 
+from bybitbus.closing import Closing
 from bybitd.order_execution import journal_schema as schema
 from bybitd.order_execution.actions import Action
 from bybitd.order_execution.errors import JournalError
@@ -57,7 +57,7 @@ class Filter:
         return " AND ".join(parts), values
 
 
-class JournalReader:
+class JournalReader(Closing):
     """A journal that is read only. Its writer may write on meanwhile.
 
     Raises:
@@ -118,17 +118,6 @@ class JournalReader:
     def close(self) -> None:
         """Release the file."""
         self._db.close()
-
-    def __enter__(self) -> JournalReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _rows(
         self, kind: type[T], table: str, condition: tuple[str, list[Any]], oldest_first: bool
